@@ -42,7 +42,7 @@ func Ack(tx Tx, id int64, person string, lasts time.Duration) (AckResult, error)
 	if err := tx.SaveIncident(i); err != nil {
 		return AckResult{}, err
 	}
-	if err := tx.DropPages(id, receiver.PageFiring, "acknowledged by "+person); err != nil {
+	if err := tx.DropPages(id, receiver.NoticeFiring, "acknowledged by "+person); err != nil {
 		return AckResult{}, err
 	}
 	text := fmt.Sprintf("acknowledged incident %d until %s, %d alert(s) at %s", id, ack.Until.Format(time.RFC3339), len(ack.Episodes), ack.Priority)

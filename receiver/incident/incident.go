@@ -41,7 +41,7 @@ type attempts interface {
 type pages interface {
 	Pages(incident int64) ([]receiver.Page, error)
 	InsertPage(receiver.Page) (int64, error)
-	DropPages(incident int64, kind receiver.PageKind, why string) error
+	DropPages(incident int64, kind receiver.NoticeKind, why string) error
 }
 
 // actor is the name under which the program itself appears in timelines.

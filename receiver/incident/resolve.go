@@ -65,16 +65,19 @@ func closeWhenDone(tx Tx, id int64) error {
 	if err := note(tx, id, "resolved", fmt.Sprintf("incident %d resolved (%s) after %s", id, i.ResolvedBy, tx.Now().Sub(i.Opened).Truncate(time.Second))); err != nil {
 		return err
 	}
-	if err := tx.DropPages(id, receiver.PageFiring, "the incident resolved before the page went out"); err != nil {
+	if err := tx.DropPages(id, receiver.NoticeFiring, "the incident resolved before the page went out"); err != nil {
 		return err
 	}
 	return pageResolved(tx, i)
 }
 
+// byRepair is the word for an incident that a repair has ended.
+const byRepair = "repair"
+
 func resolvedBy(list []receiver.Episode) string {
 	for _, e := range list {
 		if e.Repair == receiver.RepairVerified || e.Repair == receiver.RepairRunning {
-			return "repair"
+			return byRepair
 		}
 	}
 	return "alert cleared"
@@ -86,9 +89,13 @@ func pageResolved(tx Tx, i receiver.Incident) error {
 	if err != nil {
 		return err
 	}
+	kind := receiver.NoticeResolved
+	if i.ResolvedBy == byRepair {
+		kind = receiver.NoticeRepaired
+	}
 	told := map[string]bool{}
 	for _, p := range slices.Backward(sent) {
-		if p.Kind == receiver.PageResolved {
+		if p.Kind.Closes() {
 			break
 		}
 		switch p.State {
@@ -101,7 +108,7 @@ func pageResolved(tx Tx, i receiver.Incident) error {
 		}
 		told[p.Channel] = true
 		_, err := tx.InsertPage(receiver.Page{
-			Incident: i.ID, Kind: receiver.PageResolved, Level: p.Level, Role: p.Role, Channel: p.Channel, Priority: i.Priority,
+			Incident: i.ID, Kind: kind, Level: p.Level, Role: p.Role, Channel: p.Channel, Priority: i.Priority,
 			State: receiver.PagePending, Created: tx.Now(), Due: tx.Now(),
 		})
 		if err != nil {

@@ -50,7 +50,7 @@ func (tx *Tx) Pages(incident int64) (list []receiver.Page, err error) {
 }
 
 // DropPages gives up the pages of a kind that have not gone out yet.
-func (tx *Tx) DropPages(incident int64, kind receiver.PageKind, why string) error {
+func (tx *Tx) DropPages(incident int64, kind receiver.NoticeKind, why string) error {
 	_, err := tx.exec(`UPDATE pages SET state = 'dropped', due = NULL, error = $1, fence = fence + 1 WHERE incident = $2 AND kind = $3 AND state = 'pending'`,
 		why, incident, string(kind))
 	if err != nil {
