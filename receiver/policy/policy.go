@@ -71,7 +71,7 @@ func (p *Policy) UnmarshalYAML(unmarshal func(any) error) error {
 func (s *Step) UnmarshalYAML(unmarshal func(any) error) error {
 	*s = Step{
 		Cooldown:    model.Duration(10 * time.Minute),
-		MaxAttempts: 2,
+		MaxAttempts: 1,
 		MaxPerDay:   6,
 		Timeout:     model.Duration(2 * time.Minute),
 		Verify:      defaultVerify(),
@@ -97,7 +97,7 @@ func (s *Step) UnmarshalYAML(unmarshal func(any) error) error {
 
 func defaultVerify() Verify {
 	return Verify{
-		Within:   model.Duration(5 * time.Minute),
+		Within:   model.Duration(10 * time.Minute),
 		Interval: model.Duration(5 * time.Second),
 		HoldDown: model.Duration(time.Minute),
 	}
