@@ -116,14 +116,16 @@ func (w *world) build() {
 		Owner: "test", Store: engineStore{w.db}, Clock: w.clock, Policies: func() *policy.Set { return w.set },
 		Actions: action.NewRegistry(w.fix, w.next), Pager: w.pager, Alertmanager: w.am, Prover: proverFunc(func(v policy.Verify) error { return w.proof(v) }),
 		StopFile: func() (string, error) { return w.stop, nil }, Link: func(id int64) string { return fmt.Sprintf("http://chronoops/incidents/%d", id) },
-		Metrics: engine.NewMetrics(prometheus.NewRegistry()), Logger: slog.New(slog.DiscardHandler),
+		Metrics: engine.NewMetrics(prometheus.NewRegistry()), Logger: discard(),
 		Recheck: 30 * time.Second, ApprovalTTL: time.Hour,
 	})
 	w.intake = intake.NewHandler(intake.Options{
 		Store: intakeStore{w.db}, Auth: anySource{}, Policies: func() *policy.Set { return w.set }, MaxBody: 1 << 20, Timeout: 10 * time.Second,
-		Rejected: noRejects{}, Metrics: intake.NewMetrics(prometheus.NewRegistry()), Logger: slog.New(slog.DiscardHandler), Committed: func() {},
+		Rejected: noRejects{}, Metrics: intake.NewMetrics(prometheus.NewRegistry()), Logger: discard(), Committed: func() {},
 	})
 }
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 type proverFunc func(policy.Verify) error
 
