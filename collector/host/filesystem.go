@@ -3,9 +3,10 @@ package host
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
-	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -89,8 +90,20 @@ func (f *Filesystem) Collect(ctx context.Context, w *collector.Writer) error {
 		if err != nil {
 			return err
 		}
-		for i, call := range f.ask(ctx, mounts) {
-			record(w, mounts[i], call)
+		points := make([]string, 0, len(mounts)) // one point may have several mounts above each other
+		for _, m := range mounts {
+			if !slices.Contains(points, m.point) {
+				points = append(points, m.point)
+			}
+		}
+		answers := f.ask(ctx, points)
+		for _, m := range mounts {
+			if call, asked := answers[m.point]; asked {
+				record(w, m, call)
+			}
+		}
+		if n := len(points) - len(answers); n > 0 {
+			return fmt.Errorf("%d of %d mount points were not asked: too many others do not answer", n, len(points))
 		}
 		return nil
 	})
@@ -113,79 +126,98 @@ func (f *Filesystem) mounts() ([]mount, error) {
 		return nil, err
 	}
 	type labels struct{ device, point, fstype string }
-	seen := make(map[labels]bool, len(all))
+	seen := make(map[labels]int, len(all))
 	kept := all[:0]
 	for _, m := range all {
 		m.point = stripRoot(m.point, f.o.RootFS)
 		l := labels{m.device, m.point, m.fstype}
-		if f.skipMount(m.point) || f.skipFSType(m.fstype) || seen[l] {
+		if f.skipMount(m.point) || f.skipFSType(m.fstype) {
 			continue
 		}
-		seen[l] = true
+		if i, ok := seen[l]; ok {
+			kept[i] = m // the later one lies above
+			continue
+		}
+		seen[l] = len(kept)
 		kept = append(kept, m)
 	}
 	return kept, nil
 }
 
-// ask returns one call for each mount. A call that is nil did not come back in time.
-func (f *Filesystem) ask(ctx context.Context, mounts []mount) []*statCall {
+// ask returns for each mount point what it answered, nil if nothing in time. Mount points that there was no time to
+// ask are missing.
+func (f *Filesystem) ask(ctx context.Context, points []string) map[string]*statCall {
 	ctx, cancel := context.WithTimeout(ctx, f.o.MountTimeout)
 	defer cancel()
-	calls := make([]*statCall, len(mounts))
+	calls := make([]*statCall, len(points))
+	asked := make([]bool, len(points))
 	next := make(chan int)
 	var wg sync.WaitGroup
-	for range min(statWorkers, len(mounts)) {
+	for range min(statWorkers, len(points)) {
 		wg.Go(func() {
 			patience := time.NewTimer(statPatience)
 			defer patience.Stop()
 			for i := range next {
-				call, fresh := f.begin(mounts[i].point)
-				if !fresh {
+				if ctx.Err() != nil {
+					continue
+				}
+				asked[i] = true
+				if calls[i] = f.begin(points[i]); calls[i] == nil {
 					continue // stuck since an earlier scrape
 				}
-				calls[i] = call
 				patience.Reset(statPatience)
 				select {
-				case <-call.done:
+				case <-calls[i].done:
 				case <-patience.C:
 				case <-ctx.Done():
 				}
 			}
 		})
 	}
-	for i := range mounts {
+	for i := range points {
 		next <- i
 	}
 	close(next)
 	wg.Wait()
-	for i, call := range calls {
-		if call == nil {
+
+	answers := make(map[string]*statCall, len(points))
+	for i, point := range points {
+		if !asked[i] {
 			continue
 		}
-		select {
-		case <-call.done:
-			continue
-		default:
-		}
-		select {
-		case <-call.done:
-		case <-ctx.Done():
-			calls[i] = nil
-			f.o.Logger.Warn("Mount point does not answer; it is not asked again until it does",
-				slog.String("mountpoint", mounts[i].point))
+		answers[point] = nil
+		if calls[i] != nil && calls[i].wait(ctx) {
+			answers[point] = calls[i]
+		} else if calls[i] != nil {
+			f.o.Logger.Warn("Mount point does not answer; it is not asked again until it does", "mountpoint", point)
 		}
 	}
-	return calls
+	return answers
 }
 
-// begin starts a call unless one is under way for that mount point.
-func (f *Filesystem) begin(point string) (call *statCall, fresh bool) {
+// wait reports whether the call came back before ctx ended.
+func (c *statCall) wait(ctx context.Context) bool {
+	select {
+	case <-c.done:
+		return true
+	default:
+	}
+	select {
+	case <-c.done:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// begin starts a call. It returns nil if one is still under way for that mount point.
+func (f *Filesystem) begin(point string) *statCall {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if call := f.calls[point]; call != nil {
-		return call, false
+	if f.calls[point] != nil {
+		return nil
 	}
-	call = &statCall{done: make(chan struct{})}
+	call := &statCall{done: make(chan struct{})}
 	f.calls[point] = call
 	go func() {
 		call.err = f.statfs(filepath.Join(f.o.RootFS, point), &call.stat)
@@ -194,7 +226,7 @@ func (f *Filesystem) begin(point string) (call *statCall, fresh bool) {
 		f.mu.Unlock()
 		close(call.done)
 	}()
-	return call, true
+	return call
 }
 
 func record(w *collector.Writer, m mount, call *statCall) {
@@ -206,8 +238,8 @@ func record(w *collector.Writer, m mount, call *statCall) {
 		reason = call.err.Error()
 	}
 	add := func(f *collector.Family, v float64) { w.Add(f, v, m.device, m.point, m.fstype, reason) }
-	add(fsDeviceError, flag(reason != ""))
-	add(fsReadonly, flag(m.readonly))
+	add(fsDeviceError, bool01(reason != ""))
+	add(fsReadonly, bool01(m.readonly))
 	if reason != "" {
 		return
 	}
@@ -221,7 +253,7 @@ func record(w *collector.Writer, m mount, call *statCall) {
 	w.Add(fsMountInfo, 1, m.device, m.major, m.minor, m.point)
 }
 
-func flag(b bool) float64 {
+func bool01(b bool) float64 {
 	if b {
 		return 1
 	}
