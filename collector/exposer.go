@@ -48,6 +48,9 @@ func NewExposer(o ExposerOptions) *Exposer {
 	if o.MaxRequests == 0 {
 		o.MaxRequests = 40
 	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
 	e := &Exposer{o: o, formats: []expfmt.Format{
 		expfmt.NewFormat(expfmt.TypeProtoDelim), expfmt.NewFormat(expfmt.TypeTextPlain),
 	}}
