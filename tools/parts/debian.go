@@ -122,7 +122,7 @@ func prepareDebian(ctx context.Context, out io.Writer, cache string) error {
 			}
 			defer apt.close()
 		}
-		fmt.Fprintf(out, "%s is not on this machine: unpacking Debian's package into %s\n", d.name, d.root(cache))
+		fmt.Fprintf(out, "Getting %s: unpacking Debian's package into %s\n", d.name, d.root(cache))
 		if err := apt.unpack(ctx, d.pkg, d.root(cache)); err != nil {
 			return fmt.Errorf("get Debian's %s: %w", d.pkg, err)
 		}
@@ -206,7 +206,7 @@ func (a *aptClient) unpack(ctx context.Context, pkg, root string) error {
 			return err
 		}
 	}
-	if err := os.MkdirAll(filepath.Dir(root), 0o755); err != nil {
+	if err := makeReachable(filepath.Dir(root)); err != nil {
 		return err
 	}
 	// dpkg gives the top the permissions of the package's root, which is not always open to others.
