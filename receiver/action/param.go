@@ -69,7 +69,7 @@ func (p Params) Duration(name string) time.Duration {
 
 // Bytes returns a Bytes parameter, or 0.
 func (p Params) Bytes(name string) int64 {
-	n, err := parseBytes(p.String(name))
+	n, err := ParseBytes(p.String(name))
 	if err != nil {
 		return 0
 	}
@@ -110,7 +110,8 @@ func (p Params) Map(name string) map[string]string {
 	return nil
 }
 
-func parseBytes(s string) (int64, error) {
+// ParseBytes reads a size such as "500MB" (decimal) or "5GiB" (binary); it is never 0 or negative.
+func ParseBytes(s string) (int64, error) {
 	n, err := units.ParseStrictBytes(s)
 	if err != nil {
 		return 0, fmt.Errorf("%q is not a size such as 500MB or 5GiB", s)

@@ -216,7 +216,7 @@ func FuzzSizes(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		if n, err := parseBytes(s); err == nil && n <= 0 {
+		if n, err := ParseBytes(s); err == nil && n <= 0 {
 			t.Errorf("size %q gave %d", s, n)
 		}
 		if v, err := ParseShare(s); err == nil && !(v > 0 && v <= 1 && !math.IsNaN(v)) {

@@ -147,7 +147,7 @@ func (p Param) checkString(s string) error {
 			return fmt.Errorf("%q is not a duration such as 30s, 10m or 7d", s)
 		}
 	case Bytes:
-		if _, err := parseBytes(s); err != nil {
+		if _, err := ParseBytes(s); err != nil {
 			return err
 		}
 	}
