@@ -131,6 +131,7 @@ func (opt ProbeOptions) judge(resp *http.Response, body []byte, res *Result) err
 		return nil
 	case code == http.StatusPartialContent && !slices.Contains(opt.Status, code):
 		res.State = Degraded
+		return nil
 	case expected:
 		res.State = Up
 	case code >= 300 && code <= 399 && resp.Header.Get("Location") != "":
@@ -138,7 +139,7 @@ func (opt ProbeOptions) judge(resp *http.Response, body []byte, res *Result) err
 	default:
 		return fmt.Errorf("status %d", code)
 	}
-	if media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); media == "text/html" && !opt.HTML {
+	if media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); media == "text/html" && !opt.HTML && code <= 299 {
 		return fmt.Errorf("status %d with an HTML page, probably a front end's for unknown paths: set html: true if it is right", code)
 	}
 	if opt.Body != nil && !opt.Body.Match(body) {
