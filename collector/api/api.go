@@ -36,7 +36,7 @@ var (
 
 // New checks the configuration; it opens and asks nothing yet.
 func New(o Options) (*Collector, error) {
-	o.Config.Probes = slices.Clone(o.Config.Probes)
+	o.Config = o.Config.clone()
 	if err := o.Config.Validate(); err != nil {
 		return nil, err
 	}

@@ -35,7 +35,7 @@ type Config struct {
 type ProbeConfig struct {
 	Path        string         `yaml:"path"`
 	Method      string         `yaml:"method,omitempty"`       // GET or HEAD
-	MinInterval model.Duration `yaml:"min_interval,omitempty"` // the last result is shown until it is so old
+	MinInterval model.Duration `yaml:"min_interval,omitempty"` // the last result is shown until it is so old, less a tenth and at most a second
 	Timeout     model.Duration `yaml:"timeout,omitempty"`      // within the scrape's deadline
 	Status      []int          `yaml:"status,omitempty"`       // expected; by default 200–299
 	Body        string         `yaml:"body,omitempty"`         // regular expression that the body must match

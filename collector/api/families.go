@@ -46,10 +46,11 @@ func newProbeFamilies(labels ...string) probeFamilies {
 	}
 }
 
+// list leaves out the age, which only results that are kept have.
 func (f probeFamilies) list() []*collector.Family {
 	return []*collector.Family{
 		f.success, f.duration, f.phase, f.status, f.version, f.ssl, f.redirects, f.contentLength, f.bodyBytes,
-		f.regex, f.dns, f.ip, f.certExpiry, f.tlsVersion, f.state, f.age,
+		f.regex, f.dns, f.ip, f.certExpiry, f.tlsVersion, f.state,
 	}
 }
 
@@ -87,7 +88,7 @@ var (
 // Parts returns all parts that a target may have.
 func Parts() []collector.Part {
 	return []collector.Part{
-		{Name: PartProbe, Default: true, Families: targetProbes.list()},
+		{Name: PartProbe, Default: true, Families: append(targetProbes.list(), targetProbes.age)},
 		{Name: PartAccessLog, Default: true, Families: []*collector.Family{
 			requestsTotal, requestDuration, responseSize, logLines, logUnparsed, logSkipped, logLag,
 		}},

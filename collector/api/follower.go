@@ -43,10 +43,7 @@ type follower struct {
 func openFollower(path string) (*follower, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
 	if err != nil {
-		if errors.Is(err, os.ErrPermission) {
-			return nil, fmt.Errorf("open access log: %w: let the service's user read it, e.g. through group adm", err)
-		}
-		return nil, fmt.Errorf("open access log: %w", err)
+		return nil, fmt.Errorf("open access log: %w", withHint(err))
 	}
 	fi, err := f.Stat()
 	if err == nil && !fi.Mode().IsRegular() {
@@ -58,6 +55,13 @@ func openFollower(path string) (*follower, error) {
 	}
 	device, inode := fileID(fi)
 	return &follower{f: f, mark: mark{Device: device, Inode: inode, Live: true}}, nil
+}
+
+func withHint(err error) error {
+	if errors.Is(err, os.ErrPermission) {
+		return fmt.Errorf("%w: let the service's user read it, e.g. through group adm", err)
+	}
+	return err
 }
 
 func fileID(fi os.FileInfo) (device, inode uint64) {

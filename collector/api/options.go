@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,10 +15,21 @@ import (
 
 // ProbeOptions returns what to ask, for one-off probes of the target. The authorization file is read anew on each call.
 func (c Config) ProbeOptions() ([]ProbeOptions, error) {
+	c = c.clone()
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
 	return c.options()
+}
+
+// clone keeps Validate from filling defaults into what others hold.
+func (c Config) clone() Config {
+	c.Probes = slices.Clone(c.Probes)
+	if c.AccessLog != nil {
+		log := *c.AccessLog
+		c.AccessLog = &log
+	}
+	return c
 }
 
 func (c Config) options() ([]ProbeOptions, error) {

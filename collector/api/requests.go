@@ -24,7 +24,7 @@ var methods = [...]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTI
 const otherMethod = uint8(len(methods) - 1)
 
 // requests counts access-log entries. A series is first shown as zero and only from the next scrape on with its value, so
-// that rate() and increase() see its first requests too.
+// that rate() and increase() see its first requests too; of several Prometheus servers the first to ask does.
 type requests struct {
 	routes    *router
 	maxSeries int
@@ -45,8 +45,9 @@ type countKey struct {
 }
 
 type count struct {
-	n     uint64
-	shown bool
+	n      uint64
+	status string
+	shown  bool
 }
 
 type histogram struct {
@@ -75,7 +76,7 @@ func (r *requests) add(e *entry) {
 			key.route = 0
 		}
 		if c, ok = r.counts[key]; !ok {
-			c = &count{}
+			c = &count{status: statusLabel(e.status)}
 			r.counts[key] = c
 		}
 	}
@@ -126,7 +127,7 @@ func (r *requests) each(fn func(n uint64, method, status, route string)) {
 			n = c.n
 		}
 		c.shown = true
-		fn(n, methods[k.method], statusLabel(k.status), r.routes.names[k.route])
+		fn(n, methods[k.method], c.status, r.routes.names[k.route])
 	}
 }
 
@@ -134,11 +135,11 @@ func compareTimes(a, b timeKey) int {
 	return cmp.Or(cmp.Compare(a.route, b.route), cmp.Compare(a.method, b.method))
 }
 
-func statusLabel(status uint16) string {
+func statusLabel(status int) string {
 	if status == 0 {
 		return "other"
 	}
-	return strconv.Itoa(int(status))
+	return strconv.Itoa(status)
 }
 
 // Gather implements prometheus.Gatherer for durations and sizes. Their histograms are classic on purpose: a server that

@@ -88,10 +88,10 @@ func (t *tailer) report(err error) {
 	}
 	t.failed = text
 	if err != nil {
-		t.log.Warn("cannot read access log", "path", t.path, "err", err)
+		t.log.Warn("following the access log fails", "path", t.path, "err", err)
 		return
 	}
-	t.log.Info("access log can be read again", "path", t.path)
+	t.log.Info("following the access log works again", "path", t.path)
 }
 
 func (t *tailer) stop() error {
@@ -197,7 +197,7 @@ func (t *tailer) follow() (switched bool, err error) {
 	fi, err := os.Stat(t.path)
 	if err != nil {
 		if t.cur == nil {
-			return false, fmt.Errorf("find access log: %w", err)
+			return false, fmt.Errorf("find access log: %w", withHint(err))
 		}
 		if errors.Is(err, os.ErrNotExist) && t.now().Sub(t.cur.grown) > oldGrace {
 			t.old, t.cur = append(t.old, t.cur), nil // nobody writes there any more: do not keep its space from being freed

@@ -10,7 +10,7 @@ import (
 
 // hop holds the moments of one request; a redirect adds a hop.
 type hop struct {
-	start, dnsStart, dnsDone, connStart, connDone, tlsStart, tlsDone, gotConn, firstByte time.Time
+	dnsStart, dnsDone, connStart, connDone, tlsStart, tlsDone, gotConn, firstByte time.Time
 }
 
 // trace collects the moments of a probe. Racing dials may report after the probe has ended.
@@ -34,7 +34,7 @@ func (t *trace) client() *httptrace.ClientTrace {
 		GetConn: func(string) {
 			t.mu.Lock()
 			defer t.mu.Unlock()
-			t.hops = append(t.hops, hop{start: time.Now()})
+			t.hops = append(t.hops, hop{})
 		},
 		DNSStart: func(httptrace.DNSStartInfo) { t.at(func(h *hop, now time.Time) { h.dnsStart = now }) },
 		DNSDone:  func(httptrace.DNSDoneInfo) { t.at(func(h *hop, now time.Time) { h.dnsDone = now }) },
