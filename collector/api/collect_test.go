@@ -29,11 +29,11 @@ func application(w http.ResponseWriter, r *http.Request) {
 	case "/health":
 		io.WriteString(w, `{"status":"healthy"}`)
 	case "/api/v1/health/quick":
-		w.WriteHeader(503)
+		w.WriteHeader(http.StatusServiceUnavailable)
 	case "/api/v1/health/system":
-		w.WriteHeader(206)
+		w.WriteHeader(http.StatusPartialContent)
 	case "/limited":
-		w.WriteHeader(429)
+		w.WriteHeader(http.StatusTooManyRequests)
 	default:
 		w.Header().Set("Content-Type", "text/html")
 		io.WriteString(w, "<!doctype html>")
@@ -98,7 +98,7 @@ func TestUnreachableTarget(t *testing.T) {
 func TestAuthorizationFile(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "Bearer s3cr3t" || r.Header.Get("X-Team") != "ops" || r.Host != "backend.example" {
-			w.WriteHeader(401)
+			w.WriteHeader(http.StatusUnauthorized)
 		}
 	})
 	file := filepath.Join(t.TempDir(), "auth")

@@ -66,7 +66,7 @@ func parseCombined(line []byte, e *entry) bool {
 	return true
 }
 
-// parseRequest leaves method and path nil for what is not HTTP: nginx logs a TLS hello on a plain port as \x16\x03…
+// parseRequest leaves method and path nil for what is not HTTP: nginx logs a TLS hello on a plain port as \x16\x03.
 func parseRequest(request []byte, e *entry) {
 	method, rest, ok := bytes.Cut(request, []byte{' '})
 	if !ok || len(method) == 0 || len(rest) == 0 {

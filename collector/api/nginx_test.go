@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -113,19 +114,28 @@ func TestNginx(t *testing.T) {
 	if err := nginx.Signal(syscall.SIGUSR1); err != nil {
 		t.Fatal(err)
 	}
-	for name := range collectors {
-		for {
-			if _, err := os.Stat(filepath.Join(dir, name+".log")); err == nil {
-				break
-			}
-			select {
-			case <-nginx.Exited():
-				t.Fatal(nginx.Output())
-			case <-time.After(10 * time.Millisecond):
+	await := func(ready func(log string) bool) {
+		t.Helper()
+		for name := range collectors {
+			for !ready(filepath.Join(dir, name+".log")) {
+				select {
+				case <-nginx.Exited():
+					t.Fatal(nginx.Output())
+				case <-time.After(10 * time.Millisecond):
+				}
 			}
 		}
 	}
+	await(func(log string) bool {
+		_, err := os.Stat(log)
+		return err == nil
+	})
 	ask("GET", "/health")
+	await(func(log string) bool { // nginx answers first and logs then
+		rotated, rerr := os.ReadFile(log + ".1")
+		current, err := os.ReadFile(log)
+		return rerr == nil && err == nil && bytes.Count(rotated, []byte{'\n'})+bytes.Count(current, []byte{'\n'}) == 13
+	})
 
 	for name, c := range collectors {
 		t.Run(name, func(t *testing.T) {

@@ -115,7 +115,7 @@ func TestProbeDeadlines(t *testing.T) {
 	}
 	t.Cleanup(func() { blackhole.Close() })
 	slow := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		w.WriteHeader(200)
+		w.WriteHeader(http.StatusOK)
 		w.(http.Flusher).Flush()
 		<-r.Context().Done()
 	})

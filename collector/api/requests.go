@@ -7,7 +7,6 @@ import (
 	"strconv"
 
 	dto "github.com/prometheus/client_model/go"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/chronoops/chronoops/collector"
 )
@@ -156,7 +155,7 @@ func (r *requests) Gather() ([]*dto.MetricFamily, error) {
 }
 
 func gather[K comparable](decl *collector.Family, m map[K]*histogram, compare func(a, b K) int, labels func(K) []*dto.LabelPair) *dto.MetricFamily {
-	f := &dto.MetricFamily{Name: proto.String(decl.Name), Help: proto.String(decl.Help), Type: dto.MetricType_HISTOGRAM.Enum()}
+	f := &dto.MetricFamily{Name: new(decl.Name), Help: new(decl.Help), Type: dto.MetricType_HISTOGRAM.Enum()}
 	for _, k := range slices.SortedFunc(maps.Keys(m), compare) {
 		f.Metric = append(f.Metric, &dto.Metric{Label: labels(k), Histogram: m[k].expose()})
 	}
@@ -171,7 +170,7 @@ func (h *histogram) expose() *dto.Histogram {
 		if h.shown {
 			sum += h.buckets[i]
 		}
-		out.Bucket[i] = &dto.Bucket{UpperBound: proto.Float64(edge), CumulativeCount: proto.Uint64(sum)}
+		out.Bucket[i] = &dto.Bucket{UpperBound: new(edge), CumulativeCount: new(sum)}
 	}
 	if h.shown {
 		*out.SampleCount, *out.SampleSum = h.n, h.sum
@@ -181,5 +180,5 @@ func (h *histogram) expose() *dto.Histogram {
 }
 
 func label(name, value string) *dto.LabelPair {
-	return &dto.LabelPair{Name: proto.String(name), Value: proto.String(value)}
+	return &dto.LabelPair{Name: new(name), Value: new(value)}
 }

@@ -48,8 +48,10 @@ func TestSeriesBeginAtZero(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, mf := range mfs {
-			if got := mf.Metric[0].Histogram.GetSampleCount(); got != want {
-				t.Errorf("scrape %d: %s counts %d, want %d", i, mf.GetName(), got, want)
+			h := mf.Metric[0].Histogram
+			last := h.Bucket[len(h.Bucket)-1].GetCumulativeCount()
+			if h.GetSampleCount() != want || last != want || (h.GetSampleSum() > 0) != (want > 0) {
+				t.Errorf("scrape %d: %s counts %d, want %d: %v", i, mf.GetName(), h.GetSampleCount(), want, h)
 			}
 		}
 	}
