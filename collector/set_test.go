@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -192,6 +193,25 @@ func TestPanicIsolation(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), "set_test.go") {
 		t.Errorf("the log has no stack:\n%s", log)
+	}
+}
+
+func TestGoexit(t *testing.T) {
+	c := &fake{parts: []string{"a", "b"}}
+	c.collect = func(_ context.Context, w *Writer) error {
+		w.Part("a", func() error { w.Add(fakeValue, 1, "a"); return nil })
+		runtime.Goexit()
+		return nil
+	}
+	s, log := newTestSet(t, nil, c)
+	for range 2 {
+		want := []string{`fake{part="a"} 1`, `success{collector="a"} 1`, `success{collector="b"} 0`}
+		if diff := cmp.Diff(want, scrape(t, s, time.Minute, Query{})); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+	if !strings.Contains(log.String(), "ended its goroutine") {
+		t.Errorf("nothing in the log:\n%s", log)
 	}
 }
 

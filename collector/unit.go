@@ -131,13 +131,19 @@ func (u *Unit) leave(r *run, why error) {
 
 func (u *Unit) run(ctx context.Context, r *run) {
 	start := time.Now()
-	defer r.cancel()
 	on := make([]bool, len(r.mask))
 	for i := range on {
 		on[i] = r.mask[i] == '1'
 	}
 	u.w.begin(on)
-	err := u.guarded(ctx)
+	err := errors.New("the collector ended its goroutine") // runtime.Goexit does not come back from guarded
+	defer func() { u.end(r, on, start, err) }()
+	err = u.guarded(ctx)
+}
+
+// end hands what was recorded to those who wait, unless nobody does any more.
+func (u *Unit) end(r *run, on []bool, start time.Time, err error) {
+	r.cancel()
 	if p := (*panicError)(nil); errors.As(err, &p) {
 		u.w.rewind(0, 0)
 		for i := range u.w.reports {
