@@ -178,8 +178,11 @@ func (c *Collector) read(w *collector.Writer, run *scrape, due []*viewState, mon
 			var err error
 			if len(due) > 0 && due[0] == v {
 				due = due[1:]
-				if err = broken; err == nil {
+				if broken == nil {
 					err = c.readView(run, v, monitor)
+				} else {
+					v.failed()
+					err = broken
 				}
 				var lost *lostError
 				if errors.As(err, &lost) {

@@ -12,7 +12,7 @@ import (
 // by SET, and reset_val is what they were before.
 var settingsView = view{
 	part: partSettings, name: "settings",
-	token: "concat_ws(' ', pg_conf_load_time(), pg_is_in_recovery())",
+	changes: "concat_ws(' ', pg_conf_load_time(), pg_is_in_recovery())",
 	labels: []string{
 		"name",
 		`CASE WHEN name = 'transaction_read_only' AND NOT pg_is_in_recovery()

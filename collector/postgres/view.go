@@ -17,16 +17,16 @@ type view struct {
 	// since and until bound the major versions (13, 14, …) that have the view; until is the first without it.
 	since, until int
 
-	token  string   // SQL expression; the view is read again only when its value changes
-	labels []string // SQL expressions of type text, in the order of the families' Labels
-	values []value
-	from   string // what follows the select list
+	changes string   // SQL expression; the view is read again only when its value is another
+	labels  []string // SQL expressions of type text, in the order of the families' Labels
+	values  []value
+	from    string // what follows the select list
 
 	slow    bool // at most once every Config.SizeInterval; in between the last values, with their age
 	monitor bool // without pg_read_all_stats it shows other users' rows incompletely
 	folded  int  // 1 + index of the label whose distinct values are capped; 0 if none
 
-	// decode replaces values for views whose families depend on the rows; it gets the columns after token.
+	// decode replaces values for views whose families depend on the rows; it gets the columns after that of changes.
 	decode func(v *viewState, row [][]byte) error
 }
 
@@ -49,7 +49,7 @@ type viewState struct {
 	values []value // those that the version has
 
 	last    samples
-	token   string
+	token   string    // value of changes when it was read
 	readAt  time.Time // zero until it was read
 	triedAt time.Time
 	scratch samples
@@ -61,8 +61,8 @@ type viewState struct {
 func newViewState(v *view, major int) *viewState {
 	s := &viewState{view: v}
 	var list []string
-	if v.token != "" {
-		list = append(list, "("+v.token+")::text")
+	if v.changes != "" {
+		list = append(list, "("+v.changes+")::text")
 	}
 	list = append(list, v.labels...)
 	for _, val := range v.values {
@@ -72,16 +72,16 @@ func newViewState(v *view, major int) *viewState {
 		}
 	}
 	s.sql = "SELECT " + strings.Join(list, ", ") + " " + v.from
-	if v.token != "" {
-		s.sql += " AND (" + v.token + ")::text IS DISTINCT FROM $1"
+	if v.changes != "" {
+		s.sql += " AND (" + v.changes + ")::text IS DISTINCT FROM $1"
 	}
 	return s
 }
 
 // row decodes one row into scratch.
 func (s *viewState) row(row [][]byte, in *interner, fold func(string) string) error {
-	if s.view.token != "" {
-		if len(s.next) == 0 {
+	if s.changes != "" {
+		if s.next == "" {
 			s.next = string(row[0])
 		}
 		row = row[1:]
@@ -116,7 +116,7 @@ func (s *viewState) row(row [][]byte, in *interner, fold func(string) string) er
 
 func (s *viewState) query() query {
 	q := query{name: s.name, sql: s.sql}
-	if s.view.token != "" {
+	if s.changes != "" {
 		q.params = [][]byte{[]byte(s.token)}
 	}
 	return q
@@ -135,7 +135,7 @@ func (s *viewState) begin(now time.Time) {
 // done makes what was read the view's last values.
 func (s *viewState) done(now time.Time) {
 	s.readAt = now
-	if s.view.token != "" && s.next == "" {
+	if s.changes != "" && s.next == "" {
 		return // Nothing changed.
 	}
 	s.token = s.next
@@ -183,7 +183,9 @@ func (s *samples) add(f *collector.Family, v float64, from, n int, largest bool)
 	s.list = append(s.list, sample{family: f, value: v, from: from, n: n, largest: largest})
 }
 
-func (s *samples) values(i int) []string { return s.labels[s.list[i].from : s.list[i].from+s.list[i].n] }
+func (s *samples) values(i int) []string {
+	return s.labels[s.list[i].from : s.list[i].from+s.list[i].n]
+}
 
 // merge makes one sample of those that have the same family and labels.
 func (s *samples) merge() {
