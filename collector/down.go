@@ -80,23 +80,24 @@ func NetError(err error) string {
 	var (
 		op  *net.OpError
 		dns *net.DNSError
+		sys *os.SyscallError
 	)
-	switch {
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.Canceled):
-		return "no answer within the scrape's deadline"
-	case errors.As(err, &dns):
-		if dns.IsTimeout {
-			return "the name server does not answer"
-		}
+	switch reason := NetReason(err); {
+	case errors.As(err, &dns) && reason == ReasonDNS:
 		return "the name " + dns.Name + " does not resolve"
-	case errors.As(err, &op):
-		if op.Addr == nil {
-			return op.Op + " " + op.Net + ": " + op.Err.Error()
-		}
-		return op.Op + " " + op.Net + " " + op.Addr.String() + ": " + op.Err.Error()
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
-		return "the connection was closed"
-	default:
+	case reason == ReasonTimeout:
+		return "no answer within the scrape's deadline"
+	case reason == ReasonReset:
+		return "the connection was closed by the other side"
+	case !errors.As(err, &op):
 		return ""
+	case errors.As(op.Err, &sys):
+		err = sys.Err
+	default:
+		err = op.Err
 	}
+	if op.Addr == nil {
+		return op.Op + " " + op.Net + ": " + err.Error()
+	}
+	return op.Op + " " + op.Net + " " + op.Addr.String() + ": " + err.Error()
 }

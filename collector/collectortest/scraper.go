@@ -94,3 +94,9 @@ func (l *logBuffer) lines() []string {
 	defer l.mu.Unlock()
 	return strings.FieldsFunc(l.b.String(), func(r rune) bool { return r == '\n' })
 }
+
+// Run scrapes once and throws the result away: the body of a benchmark.
+func (s *Scraper) Run(ctx context.Context) error {
+	_, err := s.set.Scrape(ctx, collector.Query{})
+	return err
+}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -36,14 +37,15 @@ type Options struct {
 
 // Collector reads one PostgreSQL server.
 type Collector struct {
-	cfg   Config
-	now   func() time.Time
-	parts []collector.Part
+	cfg     Config
+	now     func() time.Time
+	catalog []*view // of all versions
+	parts   []collector.Part
 
-	mu       sync.Mutex // held by Collect; the rest of the struct is under it
-	session  *session   // nil while there is none
-	dying    <-chan struct{}
-	views    []*viewState // of the server's major version
+	mu       sync.Mutex        // held by Collect; the rest of the struct is under it
+	session  *session          // nil while there is none
+	dying    []<-chan struct{} // sessions that are being torn down
+	views    []*viewState      // of the server's major version
 	major    int
 	settings *settings
 	names    *folder
@@ -67,10 +69,14 @@ func New(o Options) (*Collector, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	return newCollector(o, views()), nil
+}
+
+func newCollector(o Options, catalog []*view) *Collector {
 	return &Collector{
-		cfg: o.Config, now: o.Now, parts: parts(), settings: newSettings(),
+		cfg: o.Config, now: o.Now, catalog: catalog, parts: parts(catalog), settings: newSettings(),
 		names: newFolder(o.Config.ApplicationNames, keepNames),
-	}, nil
+	}
 }
 
 // Parts returns what can be selected.
@@ -193,6 +199,11 @@ func (c *Collector) read(w *collector.Writer, run *scrape, due []*viewState, mon
 			return queryError(v.name, err)
 		})
 	}
+	for _, v := range c.catalog {
+		if !inVersion(c.major, v.since, v.until) {
+			w.Part(v.part, func() error { return nil }) // There is nothing to read in this version.
+		}
+	}
 	if broken != nil {
 		c.drop()
 	}
@@ -246,13 +257,8 @@ func (c *Collector) connect(ctx context.Context) error {
 		}
 		c.drop()
 	}
-	if c.dying != nil {
-		select {
-		case <-c.dying:
-			c.dying = nil
-		case <-ctx.Done():
-			return fmt.Errorf("end the session of an earlier scrape: %w", ctx.Err())
-		}
+	if err := c.bury(ctx); err != nil {
+		return err
 	}
 	if c.now().Before(c.pause) {
 		return errPaused
@@ -269,6 +275,27 @@ func (c *Collector) connect(ctx context.Context) error {
 	c.timeouts = 0
 	c.session = s
 	c.adopt(s.major)
+	return nil
+}
+
+// bury waits until at most one session is still being torn down, which takes long where the network is dead.
+func (c *Collector) bury(ctx context.Context) error {
+	c.dying = slices.DeleteFunc(c.dying, func(done <-chan struct{}) bool {
+		select {
+		case <-done:
+			return true
+		default:
+			return false
+		}
+	})
+	for len(c.dying) > 1 {
+		select {
+		case <-c.dying[0]:
+			c.dying = c.dying[1:]
+		case <-ctx.Done():
+			return fmt.Errorf("end the sessions of earlier scrapes: %w", ctx.Err())
+		}
+	}
 	return nil
 }
 
@@ -291,7 +318,7 @@ func (c *Collector) adopt(major int) {
 	if c.major != major {
 		c.major = major
 		c.views = c.views[:0]
-		for _, v := range views() {
+		for _, v := range c.catalog {
 			if inVersion(major, v.since, v.until) {
 				state := newViewState(v, major)
 				state.settings = c.settings
@@ -309,7 +336,7 @@ func (c *Collector) drop() {
 	if c.session == nil {
 		return
 	}
-	c.dying = c.session.close()
+	c.dying = append(c.dying, c.session.close())
 	c.session = nil
 }
 

@@ -17,14 +17,14 @@ func views() []*view {
 	return []*view{&activityView, &statDatabaseView, &locksView, &settingsView, &databaseView, &databaseSizeView}
 }
 
-// parts lists what can be selected. All are cheap enough to be on.
-func parts() []collector.Part {
+// parts lists what can be selected of the views. All are cheap enough to be on.
+func parts(views []*view) []collector.Part {
 	list := []collector.Part{{
 		Name: partServer, Default: true,
 		Families: []*collector.Family{up, static, collector.Down, age},
 	}}
 	index := map[string]int{}
-	for _, v := range views() {
+	for _, v := range views {
 		i, ok := index[v.part]
 		if !ok {
 			i = len(list)
