@@ -171,6 +171,9 @@ func (n *Notifier) Send(ctx context.Context, channelID string, notice receiver.N
 	if notice.Kind.Closes() && !ch.Resolved {
 		return &receiver.SendError{Outcome: receiver.SendUnwanted, Reason: "unwanted", Err: fmt.Errorf("channel %q has send_resolved: false", channelID)}
 	}
+	if err := ctx.Err(); err != nil {
+		return &receiver.SendError{Outcome: receiver.SendRetry, Reason: transportReason(err), Err: fmt.Errorf("page %s: %w", channelID, err)}
+	}
 	ctx, cancel := context.WithTimeout(ctx, n.timeout)
 	defer cancel()
 	v, err := guarded(ctx, ch.sender, notice)
