@@ -120,14 +120,16 @@ func (tx *Tx) attempts(query string, args ...any) (list []receiver.Attempt, err 
 	return list, nil
 }
 
-// AttemptHistory gathers the history of a policy's step on a resource for an episode.
+// AttemptHistory gathers the history of a policy's step on a resource for an episode. What a later step follows within
+// one repair is not held against it: it counts its own runs only.
 func (tx *Tx) AttemptHistory(policy string, step int, resource string, episode int64) (h receiver.AttemptHistory, err error) {
 	err = tx.row(`SELECT COALESCE(max(id), 0) FROM attempts WHERE resource = $1 AND state IN ('started', 'applied', 'undoing')`, resource).Scan(&h.Holder)
 	if err != nil {
 		return h, fmt.Errorf("read lock of %s: %w", resource, err)
 	}
 	err = tx.row(`SELECT max(COALESCE(ended, started)), COALESCE(sum(started >= $3), 0) FROM attempts
-		WHERE policy = $1 AND resource = $2 AND started IS NOT NULL`, policy, resource, tx.now.Add(-24*time.Hour).UnixMilli()).Scan(millis{&h.LastEnd}, &h.InDay)
+		WHERE policy = $1 AND resource = $2 AND started IS NOT NULL AND ($4 = 0 OR step = $4)`,
+		policy, resource, tx.now.Add(-24*time.Hour).UnixMilli(), step).Scan(millis{&h.LastEnd}, &h.InDay)
 	if err != nil {
 		return h, fmt.Errorf("read history of %s: %w", resource, err)
 	}
