@@ -91,6 +91,11 @@ func (tx *Tx) RecentAttempts(limit int) ([]receiver.Attempt, error) {
 	return tx.attempts(`SELECT `+attemptColumns+` FROM attempts ORDER BY id DESC LIMIT $1`, limit)
 }
 
+// OpenAttempts returns every attempt that is not final, oldest first.
+func (tx *Tx) OpenAttempts() ([]receiver.Attempt, error) {
+	return tx.attempts(`SELECT ` + attemptColumns + ` FROM attempts WHERE due IS NOT NULL ORDER BY id`)
+}
+
 // OpenAttempt returns the attempt of an episode that is not final.
 func (tx *Tx) OpenAttempt(episode int64) (a receiver.Attempt, ok bool, err error) {
 	a, err = scanAttempt(tx.row(`SELECT `+attemptColumns+` FROM attempts WHERE episode = $1 AND due IS NOT NULL`, episode).Scan)

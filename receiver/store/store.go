@@ -21,7 +21,7 @@ import (
 var ErrFenced = errors.New("row was claimed by another worker")
 
 // ErrNotFound is returned when a row does not exist.
-var ErrNotFound = errors.New("not found")
+var ErrNotFound = receiver.ErrNotFound
 
 // Options open a store.
 type Options struct {
