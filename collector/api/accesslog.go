@@ -58,7 +58,7 @@ func (a *accessLog) take(line []byte, whole bool) {
 	a.unparsed++
 	if now := a.tail.now(); now.Sub(a.sampled) >= sampleEvery {
 		a.sampled = now
-		a.log.Warn("cannot parse access-log line", "path", a.tail.path, "line", sample(line), "unparsed", a.unparsed)
+		a.log.Warn("Cannot parse access-log line", "path", a.tail.path, "line", sample(line), "unparsed", a.unparsed)
 	}
 }
 

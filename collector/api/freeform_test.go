@@ -3,13 +3,17 @@ package api
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
 
+	"github.com/chronoops/chronoops/collector"
 	"github.com/chronoops/chronoops/collector/collectortest"
 )
 
@@ -127,6 +131,33 @@ func TestFreeProbe(t *testing.T) {
 	}
 	if asked.Load() != 0 || credentials.Load() != 0 {
 		t.Errorf("the other port was asked %d times, credentials were sent %d times", asked.Load(), credentials.Load())
+	}
+}
+
+func TestFreeHandler(t *testing.T) {
+	s := answer(t, http.StatusOK, "text/html", "<!doctype html>")
+	free, err := NewFree(FreeConfig{Allow: []string{s.Listener.Addr().String()}, Private: []string{"127.0.0.1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	h := collector.ProbeHandler{Module: FreeHandler{Free: free, Exposer: collector.NewExposer(collector.ExposerOptions{}), Logger: log}}
+	for _, tt := range []struct {
+		query  string
+		status int
+		want   string
+	}{
+		{"module=http_2xx&target=" + url.QueryEscape(s.URL), http.StatusOK, "probe_success 1\n"},
+		{"module=http_2xx&target=http%3A%2F%2F169.254.169.254%2Flatest", http.StatusForbidden, "target is not allowed"},
+		{"module=tcp&target=" + url.QueryEscape(s.URL), http.StatusBadRequest, "want http_2xx"},
+		{"module=http_2xx", http.StatusBadRequest, "give one target"},
+		{"module=http_2xx&target=a&target=b", http.StatusBadRequest, "give one target"},
+	} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/probe?"+tt.query, nil))
+		if w.Code != tt.status || !strings.Contains(w.Body.String(), tt.want) {
+			t.Errorf("%s: %d %s", tt.query, w.Code, w.Body)
+		}
 	}
 }
 

@@ -88,10 +88,10 @@ func (t *tailer) report(err error) {
 	}
 	t.failed = text
 	if err != nil {
-		t.log.Warn("following the access log fails", "path", t.path, "err", err)
+		t.log.Warn("Following the access log fails", "path", t.path, "err", err)
 		return
 	}
-	t.log.Info("following the access log works again", "path", t.path)
+	t.log.Info("Following the access log works again", "path", t.path)
 }
 
 func (t *tailer) stop() error {

@@ -12,7 +12,7 @@ import (
 func (t *tailer) start() error {
 	st, err := loadState(t.state, t.path)
 	if err != nil {
-		t.log.Warn("start at the end of the access log: its position cannot be read", "path", t.path, "err", err)
+		t.log.Warn("Start at the end of the access log: its position cannot be read", "path", t.path, "err", err)
 	}
 	age := t.now().Sub(st.Saved)
 	fresh := st.Path != "" && age <= maxBacklog && age >= -maxBacklog
@@ -51,7 +51,7 @@ func (t *tailer) passOver(cur *follower, st state, size int64) {
 		}
 	}
 	t.skipped += skipped
-	t.log.Warn("pass over what was written to the access log while nobody read it", "path", t.path, "bytes", skipped, "since", st.Saved)
+	t.log.Warn("Pass over what was written to the access log while nobody read it", "path", t.path, "bytes", skipped, "since", st.Saved)
 }
 
 // resume opens the files that were live when the state was written and have another name now.
@@ -72,7 +72,7 @@ func (t *tailer) resume(files []mark) {
 			}
 			fo, err := t.open(path)
 			if err != nil {
-				t.log.Warn("cannot read rotated access log", "path", path, "err", err)
+				t.log.Warn("Cannot read rotated access log", "path", path, "err", err)
 				continue
 			}
 			if fo.pos != m.Offset {
