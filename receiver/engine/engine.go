@@ -78,13 +78,18 @@ type Prover interface {
 	Prove(ctx context.Context, v policy.Verify) error
 }
 
+// Actions finds the actions in force by name.
+type Actions interface {
+	Get(name string) (action.Action, bool)
+}
+
 // Options of an Engine.
 type Options struct {
 	Owner        string // unique per process: instance name and boot id
 	Store        Store
 	Clock        receiver.Clock
 	Policies     func() *policy.Set // the set in force
-	Actions      *action.Registry
+	Actions      Actions
 	Pager        Pager
 	Alertmanager Alertmanager
 	Prover       Prover
