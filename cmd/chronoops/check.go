@@ -3,31 +3,32 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 
 	"github.com/alecthomas/kingpin/v2"
 )
 
-func registerCheck(app *kingpin.Application, commands map[string]command) {
+func registerCheck(app *kingpin.Application, run commands, con console) {
 	check := app.Command("check", "Check without changing anything.")
 	cmd := check.Command("config", "Check a configuration file, and say file, line and what to do.")
 	file := cmd.Arg("file", "Configuration file.").Required().String()
 	webConfig := cmd.Flag("web.config.file", "The listener's own configuration, if the server runs with one.").String()
-	commands[cmd.FullCommand()] = func(_ context.Context, env environment) int {
-		return checkConfig(*file, *webConfig, env)
+	run[cmd.FullCommand()] = func(context.Context) int {
+		return checkConfig(*file, *webConfig, con)
 	}
 }
 
-func checkConfig(file, webConfig string, env environment) int {
-	c, err := load(file, env.getenv)
+func checkConfig(file, webConfig string, con console) int {
+	c, err := load(file, os.Getenv)
 	if err == nil {
 		err = c.checkBuild(webConfig)
 	}
 	if err != nil {
-		_, _ = fmt.Fprintln(env.stderr, err)
-		return exitFailure
+		_, _ = fmt.Fprintln(con.err, err)
+		return exitFailed
 	}
-	_, _ = fmt.Fprintf(env.stdout, "%s: OK: %s\n", file, c.describe())
-	return exitOK
+	_, _ = fmt.Fprintf(con.out, "%s: OK: %s\n", file, c.describe())
+	return exitFine
 }
 
 // checkBuild builds everything that a start would build, and starts nothing.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"slices"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 	"github.com/prometheus/exporter-toolkit/web"
 	"github.com/prometheus/exporter-toolkit/web/kingpinflag"
 
+	"github.com/chronoops/chronoops/collector"
 	apicollector "github.com/chronoops/chronoops/collector/api"
 	"github.com/chronoops/chronoops/collector/host"
 	pgcollector "github.com/chronoops/chronoops/collector/postgres"
@@ -40,8 +40,8 @@ type serveFlags struct {
 
 func (f *serveFlags) register(cmd *kingpin.CmdClause, app *kingpin.Application) {
 	cmd.Flag("config.file", "Configuration file; without one the host is watched, and what DATABASE_URL, PG*, REDIS_URL and API_URL name.").StringVar(&f.configFile)
-	storageFlag(cmd).StringVar(&f.storagePath)
-	f.web = kingpinflag.AddFlags(app, defaultAddress)
+	cmd.Flag("storage.path", "Folder of the receiver's state. Default: $STATE_DIRECTORY, else ./chronoops-data.").Default(defaultStorage()).StringVar(&f.storagePath)
+	f.web = kingpinflag.AddFlags(cmd, defaultAddress)
 	f.receiver = web.FlagConfig{WebListenAddresses: new([]string), WebSystemdSocket: new(bool), WebConfigFile: new(string)}
 	cmd.Flag("receiver.listen-address", "A listener of its own for webhook, API and incident pages. Repeatable; by default they share --web.listen-address.").
 		StringsVar(f.receiver.WebListenAddresses)
@@ -65,19 +65,22 @@ func (f *serveFlags) register(cmd *kingpin.CmdClause, app *kingpin.Application) 
 func (f *serveFlags) registerParts(cmd *kingpin.CmdClause) {
 	f.selection.explicit = map[string]bool{}
 	cmd.Flag("collector.disable-defaults", "Collect only what --collector.NAME switches on.").BoolVar(&f.selection.disableDefaults)
-	names := apicollector.Parts()
-	names = append(names, host.Parts()...)
-	names = append(names, pgcollector.Parts()...)
-	names = append(names, rediscollector.Parts()...)
-	for _, p := range names {
+	for _, p := range knownParts() {
 		var on bool
 		name := p.Name
-		cmd.Flag("collector."+name, "Collect "+name+".").Default(onOff(p.Default)).
-			Action(func(*kingpin.ParseElement, *kingpin.ParseContext) error {
-				f.selection.explicit[name] = on
-				return nil
-			}).BoolVar(&on)
+		cmd.Flag("collector."+name, "Collect "+name+".").Default(onOff(p.Default)).Action(func(*kingpin.ParseContext) error {
+			f.selection.explicit[name] = on
+			return nil
+		}).BoolVar(&on)
 	}
+}
+
+// knownParts lists every part of every kind, without connecting to anything.
+func knownParts() []collector.Part {
+	parts := host.Parts()
+	parts = append(parts, pgcollector.Parts()...)
+	parts = append(parts, rediscollector.Parts()...)
+	return append(parts, apicollector.Parts()...)
 }
 
 func onOff(on bool) string {
@@ -85,20 +88,6 @@ func onOff(on bool) string {
 		return "true"
 	}
 	return "false"
-}
-
-// storageFlag is shared by the server and the commands that look for its token.
-func storageFlag(cmd interface {
-	Flag(name, help string) *kingpin.FlagClause
-}) *kingpin.FlagClause {
-	return cmd.Flag("storage.path", "Folder of the receiver's state.").Default(defaultStorage())
-}
-
-func defaultStorage() string {
-	if dir := os.Getenv("STATE_DIRECTORY"); dir != "" {
-		return dir
-	}
-	return "chronoops-data"
 }
 
 // receiverListen returns the addresses of the listener that the receiver is on.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -25,9 +24,6 @@ import (
 	"github.com/chronoops/chronoops/receiver/notify"
 	"github.com/chronoops/chronoops/receiver/store"
 )
-
-// stopFileName in the storage folder pauses every repair while it exists.
-const stopFileName = "PAUSE"
 
 // receiverOptions are what the receiver needs besides the configuration.
 type receiverOptions struct {
@@ -49,7 +45,7 @@ type receiverService struct {
 	engine    *engine.Engine
 	intake    *intake.Handler
 	metrics   *engine.Metrics
-	api       atomic.Pointer[api.Handler]
+	api       atomic.Pointer[http.ServeMux]
 	paths     atomic.Pointer[[]string]
 	config    *config
 	heartbeat *notify.Heartbeat
@@ -94,7 +90,7 @@ func startReceiver(ctx context.Context, c *config, o receiverOptions) (_ *receiv
 	r.metrics = engine.NewMetrics(o.registry)
 	r.engine = engine.New(engine.Options{
 		Owner: c.Instance.Name + "/" + uuid.NewString(), Store: engineStore{r.db}, Clock: r.clock, Policies: r.current.Policies, Actions: &r.current,
-		Pager: &r.current, Alertmanager: &r.current, Prover: &r.current, StopFile: r.stopFile, Link: r.link, Metrics: r.metrics, Logger: o.log,
+		Pager: &r.current, Alertmanager: &r.current, Prover: &r.current, StopFile: stopFile(r.o.storage), Link: r.link, Metrics: r.metrics, Logger: o.log,
 		Recheck: time.Duration(c.Receiver.Recheck), ApprovalTTL: time.Duration(c.Receiver.ApprovalFor),
 	})
 	r.intake = intake.NewHandler(intake.Options{
@@ -132,9 +128,11 @@ func (r *receiverService) use(c *config, p *parts) {
 	r.metrics.Init(p.set)
 	paths := c.Receiver.Paths()
 	r.paths.Store(&paths)
-	r.api.Store(api.New(api.Options{
-		Store: apiStore{r.db}, Auth: r.auth, Policies: r.current.Policies, Actions: p.actions.registry, StopFile: r.stopFile, Wake: r.engine.Wake, Logger: r.o.log,
-	}))
+	mux := http.NewServeMux()
+	api.New(api.Options{
+		Store: apiStore{r.db}, Auth: r.auth, Policies: r.current.Policies, Actions: p.actions.registry, StopFile: stopFile(r.o.storage), Wake: r.engine.Wake, Logger: r.o.log,
+	}).Register(mux)
+	r.api.Store(mux)
 	r.engine.Wake()
 }
 
@@ -167,18 +165,6 @@ func (r *receiverService) runners() map[runner]string {
 func (r *receiverService) guarded() bool {
 	p := r.current.Load()
 	return p == nil || p.set.Armed() || len(p.notifier.Roles()) > 0
-}
-
-func (r *receiverService) stopFile() (string, error) {
-	path := filepath.Join(r.o.storage, stopFileName)
-	switch _, err := os.Lstat(path); {
-	case err == nil:
-		return path, nil
-	case errors.Is(err, os.ErrNotExist):
-		return "", nil
-	default:
-		return "", fmt.Errorf("look for %s: %w", path, err)
-	}
 }
 
 // link is where a person finds an incident.
@@ -227,4 +213,3 @@ func (h *receiverHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.api.Load().ServeHTTP(w, r)
 }
-

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -24,12 +25,12 @@ import (
 // stopWithin bounds the graceful stop: what has begun by then is found again by the next process.
 const stopWithin = 30 * time.Second
 
-func registerServe(app *kingpin.Application, commands map[string]command) {
+func registerServe(app *kingpin.Application, run commands, con console) {
 	f := &serveFlags{}
 	cmd := app.Command("serve", "Serve metrics, and receive alerts if the configuration has a receiver.").Default()
 	f.register(cmd, app)
-	commands[cmd.FullCommand()] = func(ctx context.Context, env environment) int {
-		return serve(ctx, f, env)
+	run[cmd.FullCommand()] = func(ctx context.Context) int {
+		return serve(ctx, f, con)
 	}
 }
 
@@ -37,6 +38,7 @@ func registerServe(app *kingpin.Application, commands map[string]command) {
 type server struct {
 	f        *serveFlags
 	log      *slog.Logger
+	out      io.Writer
 	getenv   func(string) string
 	registry *prometheus.Registry
 	own      *ownMetrics
@@ -54,20 +56,20 @@ type server struct {
 	notReady   atomic.Pointer[string] // why the receiver is not there; nil if it is, or is not wanted
 }
 
-func serve(ctx context.Context, f *serveFlags, env environment) int {
-	f.log.Writer = env.stderr
+func serve(ctx context.Context, f *serveFlags, con console) int {
+	f.log.Writer = con.err
 	log := promslog.New(&f.log)
-	s := &server{f: f, log: log, getenv: env.getenv}
+	s := &server{f: f, log: log, out: con.out, getenv: os.Getenv}
 	s.registry, s.own = newRegistry(!f.disableExporter)
 	if err := s.start(ctx); err != nil {
 		log.Error("Start failed", "err", err)
-		return exitFailure
+		return exitFailed
 	}
 	if err := s.run(ctx); err != nil {
 		log.Error("Server ended", "err", err)
-		return exitFailure
+		return exitFailed
 	}
-	return exitOK
+	return exitFine
 }
 
 func (s *server) start(ctx context.Context) (err error) {
@@ -196,6 +198,7 @@ func (s *server) run(ctx context.Context) error {
 		go func() { failed <- l.serve() }()
 	}
 	s.log.Info("Ready", "metrics", *s.f.web.WebListenAddresses, "receiver", s.receiver.Load() != nil)
+	s.welcome(s.out)
 	notifySystemd(s.log, "READY=1")
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)

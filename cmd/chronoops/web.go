@@ -83,7 +83,7 @@ func (s *server) routes(mux *http.ServeMux, receiver http.Handler) error {
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "chronoops is healthy.") })
 	mux.HandleFunc("GET /-/ready", s.ready)
 	mux.HandleFunc("/-/reload", s.handleReload)
-	mux.HandleFunc("GET /config", s.handleConfig)
+	mux.Handle("GET /config", s.guarded((*api.Auth).RequireViewer, http.HandlerFunc(s.handleConfig)))
 	links := []web.LandingLinks{
 		{Address: s.f.telemetryPath, Text: "Metrics"},
 		{Address: "/sd", Text: "Targets", Description: "for Prometheus' http_sd_configs; each is at /probe?target=NAME"},
@@ -140,6 +140,17 @@ func (s *server) ready(w http.ResponseWriter, _ *http.Request) {
 	_, _ = fmt.Fprintln(w, "chronoops is ready.")
 }
 
+// guarded asks the receiver's credentials, once there is a receiver.
+func (s *server) guarded(require func(*api.Auth, http.Handler) http.Handler, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if service := s.receiver.Load(); service != nil {
+			require(service.auth, next).ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 func (s *server) handleReload(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost && r.Method != http.MethodPut {
 		w.Header().Set("Allow", "POST, PUT")
@@ -151,27 +162,16 @@ func (s *server) handleReload(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusForbidden, "no_token", "there is no operator token without a receiver: send SIGHUP instead")
 		return
 	}
-	person, err := service.auth.Operate(r)
-	if err != nil {
-		w.Header().Set("WWW-Authenticate", "Bearer")
-		refuse(w, http.StatusUnauthorized, "auth", err.Error())
-		return
-	}
-	s.log.Info("Reload asked for", "by", person.Name())
-	if err := s.reload(context.WithoutCancel(r.Context())); err != nil {
-		refuse(w, http.StatusUnprocessableEntity, "config", err.Error())
-		return
-	}
-	_, _ = fmt.Fprintln(w, "reloaded")
-}
-
-func (s *server) handleConfig(w http.ResponseWriter, r *http.Request) {
-	if service := s.receiver.Load(); service != nil {
-		if err := service.auth.View(r); err != nil {
-			api.WriteDenied(w, err)
+	service.auth.RequireOperator(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := s.reload(context.WithoutCancel(r.Context())); err != nil {
+			refuse(w, http.StatusUnprocessableEntity, "config", err.Error())
 			return
 		}
-	}
+		_, _ = fmt.Fprintln(w, "reloaded")
+	})).ServeHTTP(w, r)
+}
+
+func (s *server) handleConfig(w http.ResponseWriter, _ *http.Request) {
 	text, err := s.config.Load().redacted()
 	if err != nil {
 		s.log.Error("Configuration could not be shown", "err", err)
@@ -183,21 +183,11 @@ func (s *server) handleConfig(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) pprofRoutes(mux *http.ServeMux) {
-	guard := func(h http.HandlerFunc) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if service := s.receiver.Load(); service != nil {
-				if _, err := service.auth.Operate(r); err != nil {
-					api.WriteDenied(w, err)
-					return
-				}
-			}
-			h(w, r)
-		})
+	for path, h := range map[string]http.HandlerFunc{
+		"/debug/pprof/": pprof.Index, "/debug/pprof/profile": pprof.Profile, "/debug/pprof/symbol": pprof.Symbol, "/debug/pprof/trace": pprof.Trace,
+	} {
+		mux.Handle(path, s.guarded((*api.Auth).RequireOperator, h))
 	}
-	mux.Handle("/debug/pprof/", guard(pprof.Index))
-	mux.Handle("/debug/pprof/profile", guard(pprof.Profile))
-	mux.Handle("/debug/pprof/symbol", guard(pprof.Symbol))
-	mux.Handle("/debug/pprof/trace", guard(pprof.Trace))
 }
 
 func refuse(w http.ResponseWriter, status int, code, text string) {
