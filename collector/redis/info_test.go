@@ -163,7 +163,7 @@ func FuzzScanner(f *testing.F) {
 		type line struct{ Section, Key, Value string }
 		var want, got []line
 		section := ""
-		for _, l := range strings.SplitSeq(info, "\n") {
+		for l := range strings.SplitSeq(info, "\n") {
 			l = strings.TrimSuffix(l, "\r")
 			if strings.HasPrefix(l, "#") {
 				section = strings.TrimSpace(l[1:])
@@ -185,7 +185,7 @@ func FuzzPairs(f *testing.F) {
 	f.Add("name=ReJSON,usedby=[search|x],=,a==b,,")
 	f.Fuzz(func(t *testing.T, value string) {
 		var want, got []string
-		for _, one := range strings.SplitSeq(value, ",") {
+		for one := range strings.SplitSeq(value, ",") {
 			if i := strings.IndexByte(one, '='); i > 0 {
 				want = append(want, one[:i], one[i+1:])
 			}
