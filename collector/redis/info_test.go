@@ -163,7 +163,7 @@ func FuzzScanner(f *testing.F) {
 		type line struct{ Section, Key, Value string }
 		var want, got []line
 		section := ""
-		for _, l := range strings.Split(info, "\n") {
+		for l := range strings.SplitSeq(info, "\n") {
 			l = strings.TrimSuffix(l, "\r")
 			if strings.HasPrefix(l, "#") {
 				section = strings.TrimSpace(l[1:])
@@ -180,16 +180,39 @@ func FuzzScanner(f *testing.F) {
 	})
 }
 
-// FuzzInfo holds that no reply breaks a collection.
-func FuzzInfo(f *testing.F) {
-	seeds(f)
-	f.Add("# Replication\nslave99999999999:ip=\nslave0:lag=x,offset=\n# Keyspace\ndb:keys=1\ndb-1:keys=1\ndb4294967296:keys=1\n")
-	f.Fuzz(func(t *testing.T, info string) {
+func FuzzPairs(f *testing.F) {
+	f.Add("calls=21,usec=175,usec_per_call=8.33,rejected_calls=0,failed_calls=0")
+	f.Add("name=ReJSON,usedby=[search|x],=,a==b,,")
+	f.Fuzz(func(t *testing.T, value string) {
+		var want, got []string
+		for one := range strings.SplitSeq(value, ",") {
+			if i := strings.IndexByte(one, '='); i > 0 {
+				want = append(want, one[:i], one[i+1:])
+			}
+		}
+		for p := (pairs{rest: value}); p.next(); {
+			got = append(got, p.key, p.value)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestHostileInfo holds that no reply breaks a collection.
+func TestHostileInfo(t *testing.T) {
+	for _, info := range []string{
+		"\x00\xff", ":", "#", "# Server\nuptime_in_seconds:-1e308\nserver_time_usec:1e308\nredis_version:\xff\n",
+		"# Replication\nrole:slave\nslave99999999999:ip=\nslave0:lag=x,offset=\nslave:ip\nmaster_link_status:\n",
+		"# Keyspace\ndb:keys=1\ndb-1:keys=1\ndb4294967296:keys=1\ndb0:keys=NaN,expires=,avg_ttl=-1\ndb0:keys=2\n",
+		"# Commandstats\ncmdstat_:calls=1\ncmdstat_a\"\\b:calls=1,usec=x\ncmdstat_a:calls\n# Errorstats\nerrorstat_:count=\n",
+		"# Memory\nused_memory:1\nused_memory:2\n# Memory\nused_memory:0x10\nmaxmemory:_1\n",
+	} {
 		text := scrape(t, info)
 		for _, part := range []string{partInfo, partKeyspace, partCommands, partErrors} {
 			if !strings.Contains(text, `chronoops_scrape_collector_success{collector="`+part+`"} 1`) {
-				t.Errorf("part %s failed", part)
+				t.Errorf("%q: part %s failed", info, part)
 			}
 		}
-	})
+	}
 }

@@ -25,7 +25,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 // A server that the tests share; those that hurt their server start one of their own.
 var (
 	shared     *stack.Redis
-	sharedErr  error
+	errShared  error
 	sharedOnce sync.Once
 )
 
@@ -43,9 +43,9 @@ func TestMain(m *testing.M) {
 
 func server(t testing.TB) *stack.Redis {
 	t.Helper()
-	sharedOnce.Do(func() { shared, sharedErr = stack.StartRedis(context.Background(), stack.RedisOptions{}) })
-	if sharedErr != nil {
-		t.Fatal(sharedErr)
+	sharedOnce.Do(func() { shared, errShared = stack.StartRedis(context.Background(), stack.RedisOptions{}) })
+	if errShared != nil {
+		t.Fatal(errShared)
 	}
 	return shared
 }

@@ -41,8 +41,7 @@ func saidByServer(err error) (string, bool) {
 
 // reason names why the server could not be read.
 func reason(err error) string {
-	var cfg *configError
-	if errors.As(err, &cfg) {
+	if _, ok := errors.AsType[*configError](err); ok {
 		return collector.ReasonConfig
 	}
 	if errors.Is(err, goredis.ErrPoolTimeout) {
