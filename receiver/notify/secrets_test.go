@@ -194,6 +194,22 @@ func TestSendsAtOnce(t *testing.T) {
 	}
 }
 
+// TestCleanUnknownSecrets: what nobody configured may hold a credential too.
+func TestCleanUnknownSecrets(t *testing.T) {
+	var s secrets
+	for text, want := range map[string]string{
+		`Post "https://user:pw@other.example:8443/hook/abc?token=def": EOF`: `Post "https://other.example:8443/…": EOF`,
+		"see http://other.example?sig=abc now":                              "see http://other.example/… now",
+		"token xoxb-12-ab-CD is bad":                                        "token <secret> is bad",
+		"line one\r\nline \x1b[31mtwo":                                      "line one line two",
+		strings.Repeat("é", 5000):                                           strings.Repeat("é", longestError-1) + "…",
+	} {
+		if got := s.clean(text); got != want {
+			t.Errorf("clean(%q) = %q, want %q", text, got, want)
+		}
+	}
+}
+
 func FuzzClean(f *testing.F) {
 	f.Add("Post \"https://hooks.slack.com/services/T/B/s3cr3t-path\": EOF", "s3cr3t-path")
 	f.Add("x", "abcd")
