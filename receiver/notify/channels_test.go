@@ -3,10 +3,16 @@ package notify
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -236,6 +242,42 @@ contacts:
 	}
 	outcome(t, n.Send(t.Context(), "oncall/ann/webhook", notice(receiver.NoticeFiring)), receiver.SendDelivered, "")
 	notifytest.Take(t, sink)
+}
+
+// TestClockAhead: the store's clock may be ahead of ours, and Alertmanager judges by ours whether an alert is over.
+func TestClockAhead(t *testing.T) {
+	sink := notifytest.NewWebhook(t)
+	n := newNotifier(t, "contacts: [{role: oncall, name: ann, webhook_configs: [{url: '"+sink.URL()+"'}]}]")
+	page := notice(receiver.NoticeResolved)
+	page.Now = time.Now().Add(time.Hour)
+	outcome(t, n.Send(t.Context(), "oncall/ann/webhook", page), receiver.SendDelivered, "")
+	var body struct{ Status string }
+	if r := notifytest.Take(t, sink); r.Decode(&body) != nil || body.Status != "resolved" {
+		t.Errorf("status %q of %s", body.Status, r.Body)
+	}
+}
+
+// TestConnectionPerPage: a kept connection that the other side has closed meanwhile would look like a lost page.
+func TestConnectionPerPage(t *testing.T) {
+	var opened atomic.Int64
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		fmt.Fprint(w, "ok")
+	}))
+	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	n := newNotifier(t, "contacts: [{role: oncall, name: ann, webhook_configs: [{url: '"+server.URL+"'}]}]")
+	for range 3 {
+		outcome(t, n.Send(t.Context(), "oncall/ann/webhook", notice(receiver.NoticeFiring)), receiver.SendDelivered, "")
+	}
+	if got := opened.Load(); got != 3 {
+		t.Errorf("%d connections for 3 pages", got)
+	}
 }
 
 func indent(t *testing.T, raw json.RawMessage) string {
