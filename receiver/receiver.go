@@ -4,9 +4,13 @@
 package receiver
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
+
+// ErrNotFound is wrapped by errors about rows that do not exist.
+var ErrNotFound = errors.New("not found")
 
 // Clock tells the time to everything that waits; it never runs backwards.
 type Clock interface {

@@ -37,7 +37,9 @@ type SendError struct {
 }
 
 // Error implements error.
-func (e *SendError) Error() string { return e.Outcome.String() + " (" + e.Reason + "): " + e.Err.Error() }
+func (e *SendError) Error() string {
+	return e.Outcome.String() + " (" + e.Reason + "): " + e.Err.Error()
+}
 
 // Unwrap implements the interface of package errors.
 func (e *SendError) Unwrap() error { return e.Err }

@@ -43,6 +43,19 @@ type Roller interface {
 	Rollback(ctx context.Context, plan receiver.Plan) (Result, error)
 }
 
+// Repeater is an Action of which some plans are idempotent although its Spec is not.
+type Repeater interface {
+	Repeatable(plan receiver.Plan) bool
+}
+
+// Repeatable tells whether running plan again after an unknown outcome is safe.
+func Repeatable(a Action, plan receiver.Plan) bool {
+	if r, ok := a.(Repeater); ok {
+		return r.Repeatable(plan)
+	}
+	return a.Spec().Idempotent
+}
+
 // Result says what was done, in words for the timeline; bounded and free of secrets.
 type Result struct {
 	Summary string   `json:"summary"`

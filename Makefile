@@ -1,0 +1,55 @@
+# `make` lists the targets: the text after "##" is their help.
+GO       ?= go
+FUZZTIME ?= 10s
+CONFIG   ?= deploy/chronoops/chronoops.yml
+# The race detector needs a C compiler; RACE= turns it off.
+RACE     ?= $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
+
+VERSION_PKG := github.com/prometheus/common/version
+LDFLAGS     := -s -w \
+	-X $(VERSION_PKG).Version=$(shell git describe --tags --always --dirty 2>/dev/null || echo unknown) \
+	-X $(VERSION_PKG).Revision=$(shell git rev-parse HEAD 2>/dev/null || echo unknown) \
+	-X $(VERSION_PKG).Branch=$(shell git rev-parse --abbrev-ref HEAD 2>/dev/null || echo unknown) \
+	-X $(VERSION_PKG).BuildDate=$(shell date -u +%Y%m%d-%H:%M:%S)
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test prepare demo lint bench fuzz generate clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: build ## Build and start chronoops with the shipped configuration; repairs nothing, listens on loopback
+	bin/chronoops serve --config.file=$(CONFIG)
+
+build: ## Build bin/chronoops
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='$(LDFLAGS)' -o bin/chronoops ./cmd/chronoops
+
+prepare: ## Get the servers that tests and demo run (Debian packages, Prometheus, Alertmanager) into a cache
+	@$(GO) run ./tools/prepare
+
+test: prepare ## Run every test
+	$(GO) vet ./...
+	$(GO) test $(RACE) -timeout 15m ./...
+
+demo: build prepare ## Break a real stack on loopback four ways and watch it being repaired
+	@$(GO) run ./tools/demo
+
+lint: ## Run the linters of .golangci.yml
+	$(GO) tool -modfile=tools/golangci-lint/go.mod golangci-lint run ./...
+
+bench: build prepare ## Run the benchmarks and show the size of the binary
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+	@ls -l bin/chronoops
+
+fuzz: ## Run every fuzz target for FUZZTIME each
+	@set -e; for pkg in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
+		done; \
+	done
+
+generate: ## Write the dashboards again
+	$(GO) test ./dashboards -update
+
+clean: ## Remove what was built here; the cache of prepared servers stays
+	rm -rf bin dist

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// document is the text of a configuration file, kept to say where a fault stands. It is the only place that knows the
+// YAML library.
+type document struct {
+	file string
+	root *yaml.Node
+}
+
+// problem is one fault of the configuration: where, and what to do about it.
+type problem struct {
+	path []any // keys and indexes from the root; empty for the whole file
+	line int   // from the decoder; 0 when only the path is known
+	text string
+}
+
+// configError lists every fault that was found.
+type configError struct {
+	file     string
+	problems []problem
+}
+
+// Error writes one line a fault: file:line: text.
+func (e *configError) Error() string {
+	lines := make([]string, 0, len(e.problems))
+	for _, p := range e.problems {
+		where := e.file
+		if where == "" {
+			where = "environment"
+		}
+		if p.line > 0 {
+			where = fmt.Sprintf("%s:%d", where, p.line)
+		}
+		lines = append(lines, where+": "+p.text)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// decode reads the text strictly: unknown and doubled keys are faults.
+func (d *document) decode(text []byte, into any) error {
+	d.root = &yaml.Node{}
+	if err := yaml.Load(text, d.root); err != nil {
+		return d.fault(err)
+	}
+	if d.root.Kind == 0 {
+		return nil // an empty file is an empty configuration
+	}
+	if err := yaml.Load(text, into, yaml.WithKnownFields()); err != nil {
+		return d.fault(err)
+	}
+	return nil
+}
+
+var unknownField = regexp.MustCompile(`field (\S+) not found in type \S+`)
+
+// fault turns the decoder's errors into ours, with the words of an operator.
+func (d *document) fault(err error) error {
+	e := &configError{file: d.file}
+	var load *yaml.LoadErrors
+	if errors.As(err, &load) {
+		for _, one := range load.Errors {
+			e.problems = append(e.problems, flatten(one)...)
+		}
+	} else if one, ok := errors.AsType[*yaml.LoadError](err); ok {
+		e.problems = append(e.problems, flatten(one)...)
+	} else {
+		e.problems = append(e.problems, problem{text: plainWords(err.Error())})
+	}
+	return e
+}
+
+// flatten follows errors of nested decoding to the innermost line that is known.
+func flatten(err *yaml.LoadError) []problem {
+	var nested *yaml.LoadErrors
+	if inner := errors.Unwrap(err); inner != nil && errors.As(inner, &nested) {
+		var out []problem
+		for _, one := range nested.Errors {
+			out = append(out, flatten(one)...)
+		}
+		return out
+	}
+	return []problem{{line: err.Mark.Line, text: plainWords(err.Message)}}
+}
+
+func plainWords(text string) string {
+	text = strings.TrimPrefix(text, "yaml: ")
+	m := unknownField.FindStringSubmatch(text)
+	if m == nil {
+		return text
+	}
+	out := fmt.Sprintf("unknown key %q", m[1])
+	if near := nearest(m[1], configKeys()); near != "" {
+		out += fmt.Sprintf(": did you mean %q?", near)
+	}
+	return out
+}
+
+// report turns problems found after decoding into an error with lines.
+func (d *document) report(problems []problem) error {
+	if len(problems) == 0 {
+		return nil
+	}
+	for i := range problems {
+		if problems[i].line == 0 && d.root != nil {
+			problems[i].line = lineOf(d.root, problems[i].path)
+		}
+	}
+	slices.SortStableFunc(problems, func(a, b problem) int { return a.line - b.line })
+	return &configError{file: d.file, problems: problems}
+}
+
+// lineOf follows a path as far as the document goes.
+func lineOf(n *yaml.Node, path []any) int {
+	if n.Kind == yaml.DocumentNode && len(n.Content) > 0 {
+		n = n.Content[0]
+	}
+	line := 0
+	for _, step := range path {
+		var next *yaml.Node
+		switch key := step.(type) {
+		case string:
+			for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
+				if n.Content[i].Value == key {
+					next, line = n.Content[i+1], n.Content[i].Line
+				}
+			}
+		case int:
+			if n.Kind == yaml.SequenceNode && key < len(n.Content) {
+				next, line = n.Content[key], n.Content[key].Line
+			}
+		}
+		if next == nil {
+			return line
+		}
+		n = next
+	}
+	return line
+}

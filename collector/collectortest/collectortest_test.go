@@ -1,0 +1,51 @@
+package collectortest_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/chronoops/chronoops/collector"
+	"github.com/chronoops/chronoops/collector/collectortest"
+)
+
+var (
+	second = &collector.Family{Name: "b_total", Help: "Second.", Type: collector.Counter, Labels: []string{"x"}}
+	first  = &collector.Family{Name: "a_bytes", Help: "First.", Type: collector.Gauge}
+)
+
+type sample struct{}
+
+func (sample) Parts() []collector.Part {
+	return []collector.Part{
+		{Name: "good", Default: true, Families: []*collector.Family{second}},
+		{Name: "bad", Families: []*collector.Family{first}},
+	}
+}
+
+func (sample) Collect(_ context.Context, w *collector.Writer) error {
+	w.Part("good", func() error { w.Add(second, 2, "z"); w.Add(second, 1, "y"); return nil })
+	w.Part("bad", func() error { w.Add(first, 1); return errors.New("broken") })
+	return nil
+}
+
+func TestScrape(t *testing.T) {
+	collectortest.Lint(t, sample{})
+	const good = "# HELP b_total Second.\n# TYPE b_total counter\nb_total{x=\"y\"} 1\nb_total{x=\"z\"} 2\n"
+	if diff := cmp.Diff("# HELP a_bytes First.\n# TYPE a_bytes gauge\na_bytes 1\n"+good, collectortest.Text(t, sample{})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	_, success := collectortest.Scrape(t, sample{})
+	if diff := cmp.Diff(map[string]bool{"good": true, "bad": false}, success); diff != "" {
+		t.Errorf("success (-want +got):\n%s", diff)
+	}
+	text, success := collectortest.Scrape(t, sample{}, "good")
+	if diff := cmp.Diff(good, text); diff != "" {
+		t.Errorf("one part (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string]bool{"good": true}, success); diff != "" {
+		t.Errorf("success of one part (-want +got):\n%s", diff)
+	}
+}

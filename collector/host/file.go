@@ -1,0 +1,101 @@
+package host
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// file is a kernel file that is kept open: reading one again from the start costs a fraction of opening it anew.
+// It is not for files that follow another process or a device that can go away.
+type file struct {
+	path string
+	f    *os.File
+}
+
+// read returns the whole file in buf, grown as needed.
+func (f *file) read(buf []byte) ([]byte, error) {
+	b, err := f.pread(buf)
+	if err == nil {
+		return b, nil
+	}
+	f.close() // once more with a fresh descriptor: the file may have been mounted anew
+	if b, err = f.pread(b); err != nil {
+		f.close()
+		return b, fmt.Errorf("read %s: %w", f.path, err)
+	}
+	return b, nil
+}
+
+func (f *file) pread(buf []byte) ([]byte, error) {
+	buf = buf[:0]
+	if f.f == nil {
+		opened, err := os.Open(f.path)
+		if err != nil {
+			return buf, err
+		}
+		f.f = opened
+	}
+	for {
+		buf = grow(buf)
+		n, err := f.f.ReadAt(buf[len(buf):cap(buf)], int64(len(buf)))
+		buf = buf[:len(buf)+n]
+		if err == io.EOF {
+			return buf, nil
+		}
+		if err != nil {
+			return buf, err
+		}
+	}
+}
+
+func (f *file) close() {
+	if f.f != nil {
+		f.f.Close()
+		f.f = nil
+	}
+}
+
+// readFile returns the whole file in buf, grown as needed. It takes three system calls where os.ReadFile takes eight.
+func readFile(path string, buf []byte) ([]byte, error) {
+	buf = buf[:0]
+	fd, err := open(path)
+	if err != nil {
+		return buf, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer unix.Close(fd)
+	for {
+		buf = grow(buf)
+		n, err := unix.Read(fd, buf[len(buf):cap(buf)])
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return buf, &os.PathError{Op: "read", Path: path, Err: err}
+		case n == 0:
+			return buf, nil
+		default:
+			buf = buf[:len(buf)+n]
+		}
+	}
+}
+
+func open(path string) (int, error) {
+	for {
+		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != unix.EINTR {
+			return fd, err
+		}
+	}
+}
+
+// grow makes room for at least 512 bytes more.
+func grow(buf []byte) []byte {
+	if cap(buf)-len(buf) >= 512 {
+		return buf
+	}
+	bigger := make([]byte, len(buf), max(2*cap(buf), 8192))
+	copy(bigger, buf)
+	return bigger
+}

@@ -1,0 +1,420 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
+	"golang.org/x/sys/unix"
+
+	"github.com/chronoops/chronoops/collector"
+	"github.com/chronoops/chronoops/collector/collectortest"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// fixture returns options over a copy of the host in testdata.
+func fixture(t testing.TB) Options {
+	t.Helper()
+	archive, err := txtar.ParseFile("testdata/host.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for _, f := range archive.Files {
+		path := filepath.Join(dir, f.Name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, f.Data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := Defaults()
+	o.ProcFS, o.SysFS, o.UdevData = filepath.Join(dir, "proc"), filepath.Join(dir, "sys"), filepath.Join(dir, "udev")
+	return o
+}
+
+func fixtureKernel(t testing.TB) *Kernel {
+	t.Helper()
+	k, err := NewKernel(fixture(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.now = func() time.Time {
+		return time.Date(2026, 11, 22, 12, 0, 0, 250e6, time.FixedZone("CET", 3600))
+	}
+	k.uname = func() (utsname, error) {
+		return utsname{"Linux", "6.12.0", "#1 SMP", "x86_64", "web1", "(none)"}, nil
+	}
+	return k
+}
+
+func fixtureFilesystem(t testing.TB) *Filesystem {
+	t.Helper()
+	f, err := NewFilesystem(fixture(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.statfs = fakeStatfs
+	return f
+}
+
+func fakeStatfs(path string, buf *unix.Statfs_t) error {
+	if path == "/mnt/denied" {
+		return unix.EACCES
+	}
+	*buf = unix.Statfs_t{Bsize: 4096, Blocks: 1000, Bfree: 300, Bavail: 250, Files: 64, Ffree: 32}
+	return nil
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got), rewrite it with -update if this is meant:\n%s", path, diff)
+	}
+}
+
+func TestKernelGolden(t *testing.T) {
+	text, success := collectortest.Scrape(t, fixtureKernel(t))
+	golden(t, "kernel.prom", text)
+	for part, ok := range success {
+		if !ok {
+			t.Errorf("part %s failed", part)
+		}
+	}
+}
+
+func TestFilesystemGolden(t *testing.T) {
+	golden(t, "filesystem.prom", collectortest.Text(t, fixtureFilesystem(t)))
+}
+
+func TestLint(t *testing.T) {
+	// The names are node_exporter's, those of memory made from the kernel's words.
+	except := []string{"node_intr_total"}
+	for _, f := range meminfoFamilies {
+		except = append(except, f.Name)
+	}
+	collectortest.Lint(t, fixtureKernel(t), except...)
+	collectortest.Lint(t, fixtureFilesystem(t))
+}
+
+// TestNames compares what is declared with what node_exporter emits: name, labels and type.
+func TestNames(t *testing.T) {
+	list, err := os.ReadFile("testdata/node_exporter.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs := make(map[string]string)
+	for line := range strings.Lines(string(list)) {
+		if name, _, ok := strings.Cut(line, "{"); ok && !strings.HasPrefix(line, "#") {
+			theirs[name] = strings.TrimSpace(line)
+		}
+	}
+	more := map[string]bool{} // lines of /proc/meminfo that node_exporter does not know
+	for _, name := range []string{"Balloon", "CmaFree", "CmaTotal", "DirectMap4M", "FileHugePages", "FilePmdMapped", "Hugetlb",
+		"KReclaimable", "SecPageTables", "Unaccepted"} {
+		more["node_memory_"+name+"_bytes"] = true
+	}
+	for _, part := range append(fixtureKernel(t).Parts(), fixtureFilesystem(t).Parts()...) {
+		for _, f := range part.Families {
+			labels := slices.Sorted(slices.Values(f.Labels))
+			ours := fmt.Sprintf("%s{%s} %s", f.Name, strings.Join(labels, ","), f.Type)
+			if theirs[f.Name] != ours && !more[f.Name] {
+				t.Errorf("%s: node_exporter has %q", ours, theirs[f.Name])
+			}
+			delete(theirs, f.Name)
+		}
+	}
+	for _, line := range theirs {
+		t.Errorf("not declared: %s", line)
+	}
+}
+
+// TestThisHost reads the machine that the test runs on.
+func TestThisHost(t *testing.T) {
+	k, err := NewKernel(Defaults())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, success := collectortest.Scrape(t, k)
+	for _, part := range []string{"cpu", "stat", "meminfo", "loadavg", "netdev", "uname", "time"} {
+		if !success[part] {
+			t.Errorf("part %s failed", part)
+		}
+	}
+	for _, want := range []string{
+		`node_cpu_seconds_total{cpu="0",mode="idle"} `, "node_memory_MemTotal_bytes ", "node_load1 ", "node_boot_time_seconds 1",
+		`node_network_receive_bytes_total{device="lo"} `, `node_uname_info{`, "node_time_seconds 1",
+	} {
+		if !strings.Contains(text, "\n"+want) {
+			t.Errorf("no %s", want)
+		}
+	}
+	f, err := NewFilesystem(Defaults())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, success = collectortest.Scrape(t, f)
+	if !success["filesystem"] {
+		t.Errorf("part filesystem failed:\n%s", text)
+	}
+}
+
+func TestMissingFiles(t *testing.T) {
+	o := Defaults()
+	o.ProcFS, o.SysFS, o.UdevData = t.TempDir(), t.TempDir(), t.TempDir()
+	k, err := NewKernel(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, success := collectortest.Scrape(t, k)
+	want := map[string]bool{"cpu": false, "stat": false, "meminfo": false, "loadavg": false, "diskstats": false,
+		"netdev": false, "uname": true, "time": true}
+	if diff := cmp.Diff(want, success); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	f, err := NewFilesystem(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, success = collectortest.Scrape(t, f); success["filesystem"] {
+		t.Error("no mountinfo, and no failure")
+	}
+}
+
+func TestBadExpressions(t *testing.T) {
+	for name, set := range map[string]func(o *Options){
+		"mount points": func(o *Options) { o.MountPointsExclude = "(" },
+		"types":        func(o *Options) { o.FSTypesExclude = "(" },
+		"disks":        func(o *Options) { o.DisksExclude = "(" },
+		"devices":      func(o *Options) { o.NetDevsExclude = "(" },
+	} {
+		o := Defaults()
+		set(&o)
+		_, kernelErr := NewKernel(o)
+		_, filesystemErr := NewFilesystem(o)
+		if kernelErr == nil && filesystemErr == nil {
+			t.Errorf("%s: a broken expression was accepted", name)
+		}
+	}
+}
+
+func TestSteady(t *testing.T) {
+	was := cpuTicks{100, 0, 50, 10000, 70, 0, 0, 0, 9, 9}
+	for name, test := range map[string]struct{ is, want cpuTicks }{
+		"grows":         {cpuTicks{101, 1, 51, 10100, 71}, cpuTicks{101, 1, 51, 10100, 71, 0, 0, 0, 9, 9}},
+		"back a little": {cpuTicks{101, 0, 50, 9990, 60}, cpuTicks{101, 0, 50, 10000, 70, 0, 0, 0, 9, 9}},
+		"unplugged":     {cpuTicks{1, 0, 2, 30, 0}, cpuTicks{1, 0, 2, 30, 0}},
+	} {
+		if diff := cmp.Diff(test.want, steady(was, test.is)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestFileFollowsContent(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	f := file{path: path}
+	if _, err := f.read(nil); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("missing file: %v", err)
+	}
+	var buf []byte
+	for _, content := range []string{"one", strings.Repeat("long", 10000), "", "two"} {
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		var err error
+		if buf, err = f.read(buf); err != nil || string(buf) != content {
+			t.Errorf("got %d bytes and %v, want %d", len(buf), err, len(content))
+		}
+		if b, err := readFile(path, nil); err != nil || string(b) != content {
+			t.Errorf("readFile: got %d bytes and %v, want %d", len(b), err, len(content))
+		}
+	}
+}
+
+func TestStuckMount(t *testing.T) {
+	o := fixture(t)
+	synctest.Test(t, func(t *testing.T) {
+		f, err := NewFilesystem(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		release := make(chan struct{})
+		var mu sync.Mutex
+		asked := make(map[string]int)
+		f.statfs = func(path string, buf *unix.Statfs_t) error {
+			mu.Lock()
+			asked[path]++
+			mu.Unlock()
+			if path == "/mnt/nfs" || path == "/run" {
+				<-release
+			}
+			return fakeStatfs(path, buf)
+		}
+		const stuck = `node_filesystem_device_error{device="server:/export\\040two",device_error="mountpoint timeout",fstype="nfs4",mountpoint="/mnt/nfs"} 1`
+		for i, want := range []time.Duration{5 * time.Second, 0, 0} {
+			start := time.Now()
+			text, success := collectortest.Scrape(t, f)
+			if took := time.Since(start); took != want {
+				t.Errorf("scrape %d took %v, want %v", i, took, want)
+			}
+			if !success["filesystem"] || !strings.Contains(text, stuck) || strings.Contains(text, `size_bytes{device="server`) {
+				t.Errorf("scrape %d: success %v\n%s", i, success, text)
+			}
+			for _, want := range []string{`mountpoint="/"} 4.096e+06`, `mountpoint="/srv/my data"} 4.096e+06`} {
+				if !strings.Contains(text, want) {
+					t.Errorf("scrape %d has no %s", i, want)
+				}
+			}
+		}
+		mu.Lock()
+		if asked["/mnt/nfs"] != 1 || asked["/run"] != 1 || asked["/"] != 3 {
+			t.Errorf("asked %v", asked)
+		}
+		mu.Unlock()
+		close(release)
+		synctest.Wait()
+		if text := collectortest.Text(t, f); strings.Contains(text, "timeout") || !strings.Contains(text, `size_bytes{device="server`) {
+			t.Errorf("after it answered:\n%s", text)
+		}
+	})
+}
+
+func TestManyStuckMounts(t *testing.T) {
+	o := fixture(t)
+	synctest.Test(t, func(t *testing.T) {
+		f, err := NewFilesystem(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		release := make(chan struct{})
+		f.statfs = func(string, *unix.Statfs_t) error { <-release; return nil }
+		points := make([]string, 400)
+		for i := range points {
+			points[i] = strings.Repeat("/x", i+1)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		start := time.Now()
+		answers := f.ask(ctx, points)
+		if took := time.Since(start); took != 3*time.Second {
+			t.Errorf("took %v of 3s", took)
+		}
+		if n := len(answers); n == 0 || n >= len(points) {
+			t.Errorf("%d of %d were asked in time", n, len(points))
+		}
+		for p, call := range answers {
+			if call != nil {
+				t.Errorf("%s answered", p)
+			}
+		}
+		close(release)
+		synctest.Wait()
+	})
+}
+
+// TestNothingPilesUp scrapes a thousand times.
+func TestNothingPilesUp(t *testing.T) {
+	k := fixtureKernel(t)
+	f := fixtureFilesystem(t)
+	log := slog.New(slog.DiscardHandler)
+	set, err := collector.NewSet([]*collector.Unit{collector.NewUnit("kernel", k, log), collector.NewUnit("fs", f, log)},
+		collector.SetOptions{Logger: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var goroutines, fds int
+	for i := range 1001 {
+		if _, err := set.Scrape(t.Context(), collector.Query{}); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			goroutines, fds = runtime.NumGoroutine(), descriptors(t)
+		}
+	}
+	for range 100 {
+		if runtime.NumGoroutine() <= goroutines {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if n := runtime.NumGoroutine(); n > goroutines {
+		t.Errorf("%d goroutines, %d before", n, goroutines)
+	}
+	if n := descriptors(t); n > fds {
+		t.Errorf("%d descriptors, %d before", n, fds)
+	}
+	k.Close()
+	if n := descriptors(t); n >= fds {
+		t.Errorf("%d descriptors after Close, %d before", n, fds)
+	}
+}
+
+func descriptors(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
+}
+
+func BenchmarkKernel(b *testing.B) {
+	k, err := NewKernel(Defaults())
+	if err != nil {
+		b.Fatal(err)
+	}
+	benchmark(b, k)
+}
+
+func BenchmarkFilesystem(b *testing.B) {
+	f, err := NewFilesystem(Defaults())
+	if err != nil {
+		b.Fatal(err)
+	}
+	benchmark(b, f)
+}
+
+func benchmark(b *testing.B, c collector.Collector) {
+	log := slog.New(slog.DiscardHandler)
+	set, err := collector.NewSet([]*collector.Unit{collector.NewUnit("host", c, log)}, collector.SetOptions{Logger: log})
+	if err != nil {
+		b.Fatal(err)
+	}
+	var buf []byte
+	var series int
+	b.ReportAllocs()
+	for b.Loop() {
+		snap, err := set.Scrape(b.Context(), collector.Query{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		buf, series = snap.AppendText(buf[:0]), snap.Series()
+	}
+	b.ReportMetric(float64(series), "series")
+}

@@ -1,0 +1,98 @@
+package host
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/chronoops/chronoops/collector"
+)
+
+// netFields are the columns of /proc/net/dev (net/core/net-procfs.c).
+const netFields = 16
+
+// netFamilies are in the order of the columns; receive_nohandler, which only sysfs has, is the last.
+var netFamilies = []*collector.Family{
+	netCounter("receive_bytes", "Bytes received."),
+	netCounter("receive_packets", "Packets received."),
+	netCounter("receive_errs", "Packets received with errors."),
+	netCounter("receive_drop", "Packets received and dropped, missed ones included."),
+	netCounter("receive_fifo", "Packets lost in the receive queue."),
+	netCounter("receive_frame", "Packets received with length, overrun, checksum or framing errors."),
+	netCounter("receive_compressed", "Compressed packets received."),
+	netCounter("receive_multicast", "Multicast packets received."),
+	netCounter("transmit_bytes", "Bytes sent."),
+	netCounter("transmit_packets", "Packets sent."),
+	netCounter("transmit_errs", "Packets not sent because of errors."),
+	netCounter("transmit_drop", "Packets dropped instead of sent."),
+	netCounter("transmit_fifo", "Packets lost in the send queue."),
+	netCounter("transmit_colls", "Collisions."),
+	netCounter("transmit_carrier", "Packets not sent for lack of a carrier, heartbeat or window."),
+	netCounter("transmit_compressed", "Compressed packets sent."),
+	netCounter("receive_nohandler", "Packets received on an inactive device that nobody wanted."),
+}
+
+func netCounter(name, help string) *collector.Family {
+	return counter("node_network_"+name+"_total", help, "device")
+}
+
+// parseNetDev calls yield for each device of /proc/net/dev.
+func parseNetDev(b []byte, yield func(name []byte, values *[netFields]uint64)) error {
+	for range 2 { // headings
+		_, b = cutLine(b)
+	}
+	for len(b) > 0 {
+		var line []byte
+		line, b = cutLine(b)
+		colon := bytes.LastIndexByte(line, ':') // a device name may have one too
+		if colon < 0 {
+			if len(bytes.TrimSpace(line)) == 0 {
+				continue
+			}
+			return fmt.Errorf("/proc/net/dev: no device in %q", line)
+		}
+		name := bytes.TrimSpace(line[:colon])
+		var values [netFields]uint64
+		n, err := parseUints(line[colon+1:], values[:])
+		if err == nil && (n < netFields || len(name) == 0) {
+			err = fmt.Errorf("%d fields, want %d", n, netFields)
+		}
+		if err != nil {
+			return fmt.Errorf("/proc/net/dev: device %s: %w", name, err)
+		}
+		yield(name, &values)
+	}
+	return nil
+}
+
+func (k *Kernel) recordNetDevs(w *collector.Writer) (err error) {
+	if k.buf, err = k.netdev.read(k.buf); err != nil {
+		return err
+	}
+	return parseNetDev(k.buf, func(name []byte, values *[netFields]uint64) {
+		dev := string(name)
+		if k.skipNetDev(dev) {
+			return
+		}
+		for i, v := range values {
+			w.Add(netFamilies[i], float64(v), dev)
+		}
+		if v, err := k.readNohandler(dev); err == nil {
+			w.Add(netFamilies[netFields], float64(v), dev)
+		} else if !errors.Is(err, fs.ErrNotExist) { // an alias has none, and a device may just have gone
+			k.o.Logger.Debug("Cannot read statistics of network device", "device", dev, "err", err)
+		}
+	})
+}
+
+func (k *Kernel) readNohandler(dev string) (n uint64, err error) {
+	if strings.Contains(dev, "/") {
+		return 0, fs.ErrNotExist
+	}
+	if k.small, err = readFile(k.o.SysFS+"/class/net/"+dev+"/statistics/rx_nohandler", k.small); err != nil {
+		return 0, err
+	}
+	return parseUint(bytes.TrimSpace(k.small))
+}

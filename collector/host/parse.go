@@ -1,0 +1,70 @@
+package host
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+)
+
+// The parsers work on the bytes of a whole file and allocate nothing but what they return.
+
+// cutLine returns the first line without its end, and the rest.
+func cutLine(b []byte) (line, rest []byte) {
+	if i := bytes.IndexByte(b, '\n'); i >= 0 {
+		return b[:i], b[i+1:]
+	}
+	return b, nil
+}
+
+// cutField returns the first field of a line, nil if there is none, and the rest.
+func cutField(b []byte) (field, rest []byte) {
+	i := 0
+	for i < len(b) && isSpace(b[i]) {
+		i++
+	}
+	j := i
+	for j < len(b) && !isSpace(b[j]) {
+		j++
+	}
+	if i == j {
+		return nil, nil
+	}
+	return b[i:j], b[j:]
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' }
+
+// parseUint reads a decimal number.
+func parseUint(b []byte) (uint64, error) {
+	if len(b) == 0 {
+		return 0, fmt.Errorf("number expected")
+	}
+	var n uint64
+	for _, c := range b {
+		d := uint64(c - '0')
+		if c < '0' || c > '9' {
+			return 0, fmt.Errorf("%q is not a number", b)
+		}
+		if n > (math.MaxUint64-d)/10 {
+			return 0, fmt.Errorf("%q is too large", b)
+		}
+		n = n*10 + d
+	}
+	return n, nil
+}
+
+// parseUints reads numbers from the fields of a line until it or out ends, and returns how many there were.
+func parseUints(line []byte, out []uint64) (int, error) {
+	for i := range out {
+		var f []byte
+		if f, line = cutField(line); f == nil {
+			return i, nil
+		}
+		n, err := parseUint(f)
+		if err != nil {
+			return i, err
+		}
+		out[i] = n
+	}
+	return len(out), nil
+}

@@ -1,0 +1,107 @@
+package postgres
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/prometheus/common/config"
+	"github.com/prometheus/common/model"
+)
+
+// Config is one PostgreSQL server to watch.
+type Config struct {
+	Name      string        `yaml:"name"`
+	DSN       config.Secret `yaml:"dsn,omitempty"`      // URL or key=value; with DSNFile empty too, libpq's PG* environment
+	DSNFile   string        `yaml:"dsn_file,omitempty"` // read at each connect
+	OnMetrics bool          `yaml:"on_metrics,omitempty"`
+
+	// SizeInterval is the least time between two readings of the databases' sizes, which touch every file.
+	SizeInterval model.Duration `yaml:"size_interval,omitempty"`
+	// ApplicationNames is how many distinct values of application_name get series of their own.
+	ApplicationNames int `yaml:"application_names,omitempty"`
+}
+
+// DefaultConfig holds what a target gets where its configuration is silent.
+var DefaultConfig = Config{
+	SizeInterval:     model.Duration(5 * time.Minute),
+	ApplicationNames: 50,
+}
+
+var validName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]*$`)
+
+// UnmarshalYAML fills in defaults and refuses what cannot work.
+func (c *Config) UnmarshalYAML(unmarshal func(any) error) error {
+	*c = DefaultConfig
+	type plain Config
+	if err := unmarshal((*plain)(c)); err != nil {
+		return err
+	}
+	if c.DSN == "" && c.DSNFile == "" {
+		return fmt.Errorf("postgres target %q has neither dsn nor dsn_file: "+
+			"set dsn_file to a file that holds postgres://user:password@host:5432/database", c.Name)
+	}
+	return c.validate()
+}
+
+func (c *Config) validate() error {
+	switch {
+	case c.Name == "":
+		return errors.New("a postgres target has no name: set name to a short word such as main")
+	case !validName.MatchString(c.Name):
+		return fmt.Errorf("postgres target name %q: use letters, digits, dots, dashes and underscores only", c.Name)
+	case c.DSN != "" && c.DSNFile != "":
+		return fmt.Errorf("postgres target %q has both dsn and dsn_file: keep one, better dsn_file", c.Name)
+	case c.SizeInterval < 0:
+		return fmt.Errorf("postgres target %q: size_interval is negative: use a duration such as 5m", c.Name)
+	case c.ApplicationNames < 1:
+		return fmt.Errorf("postgres target %q: application_names is %d: use at least 1", c.Name, c.ApplicationNames)
+	}
+	if c.DSN != "" {
+		if _, err := parseDSN(c.Name, string(c.DSN)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// connConfig reads the credentials as they are now and adds what every session of ours needs.
+func (c *Config) connConfig() (*pgconn.Config, error) {
+	dsn := string(c.DSN)
+	if c.DSNFile != "" {
+		b, err := os.ReadFile(c.DSNFile)
+		if err != nil {
+			return nil, &configError{fmt.Errorf("read dsn_file of postgres target %q: %w", c.Name, err)}
+		}
+		if dsn = strings.TrimSpace(string(b)); dsn == "" {
+			return nil, &configError{fmt.Errorf("dsn_file %s of postgres target %q is empty: "+
+				"write postgres://user:password@host:5432/database into it", c.DSNFile, c.Name)}
+		}
+	}
+	return parseDSN(c.Name, dsn)
+}
+
+var driverSuffix = regexp.MustCompile(`^(postgres(?:ql)?)\+[a-z0-9_]+://`)
+
+// parseDSN also takes the URLs of Python applications, such as postgresql+asyncpg://.
+func parseDSN(name, dsn string) (*pgconn.Config, error) {
+	cfg, err := pgconn.ParseConfig(driverSuffix.ReplaceAllString(dsn, "$1://"))
+	if err != nil {
+		// The parser's own words may repeat a part of the password.
+		return nil, &configError{fmt.Errorf("the connection string of postgres target %q cannot be used: write "+
+			"postgres://user:password@host:5432/database?sslmode=prefer with special characters percent-encoded, "+
+			"and check that the certificate files it names can be read", name)}
+	}
+	cfg.RuntimeParams["application_name"] = applicationName
+	return cfg, nil
+}
+
+// configError is a mistake in what the operator wrote, not a fault of the server.
+type configError struct{ err error }
+
+func (e *configError) Error() string { return e.err.Error() }
+func (e *configError) Unwrap() error { return e.err }

@@ -1,0 +1,390 @@
+// Package postgres reads PostgreSQL 13 to 18 for Prometheus, with the names, labels and types of postgres_exporter.
+//
+// A target is read over one kept session, in one round trip per scrape. What is read is data: see views.
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/chronoops/chronoops/collector"
+)
+
+const (
+	// defaultDeadline bounds a collection whose context has no deadline.
+	defaultDeadline = 10 * time.Second
+	// keepNames is how long an application_name that is gone keeps its place among those that have series.
+	keepNames = time.Hour
+	// longestPause is the most between two tries to connect to a server that accepts and never answers. Each such try
+	// may leave a backend behind that waits for a lock on a system catalog and does not notice that we are gone.
+	longestPause = time.Minute
+)
+
+// Options are what a Collector needs.
+type Options struct {
+	Config Config
+	Now    func() time.Time // time.Now if nil
+}
+
+// Collector reads one PostgreSQL server.
+type Collector struct {
+	cfg     Config
+	now     func() time.Time
+	catalog []*view // of all versions
+	parts   []collector.Part
+
+	mu       sync.Mutex        // held by Collect; the rest of the struct is under it
+	session  *session          // nil while there is none
+	dying    []<-chan struct{} // sessions that are being torn down
+	views    []*viewState      // of the server's major version
+	major    int
+	settings *settings
+	names    *folder
+	intern   interner
+	timeouts int       // connections in a row that were not answered
+	pause    time.Time // no connection before
+	closed   bool
+}
+
+// New returns a collector for one server, without connecting to it.
+func New(o Options) (*Collector, error) {
+	if o.Config.SizeInterval == 0 {
+		o.Config.SizeInterval = DefaultConfig.SizeInterval
+	}
+	if o.Config.ApplicationNames == 0 {
+		o.Config.ApplicationNames = DefaultConfig.ApplicationNames
+	}
+	if err := o.Config.validate(); err != nil {
+		return nil, err
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return newCollector(o, views()), nil
+}
+
+func newCollector(o Options, catalog []*view) *Collector {
+	return &Collector{
+		cfg: o.Config, now: o.Now, catalog: catalog, parts: parts(catalog), settings: newSettings(),
+		names: newFolder(o.Config.ApplicationNames, keepNames),
+	}
+}
+
+// Parts returns what can be selected.
+func (c *Collector) Parts() []collector.Part { return c.parts }
+
+// Close ends the session. A collection that is under way ends first.
+func (c *Collector) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	if c.session != nil {
+		c.session.close()
+		c.session = nil
+	}
+}
+
+// Collect reads the selected views in one round trip.
+func (c *Collector) Collect(ctx context.Context, w *collector.Writer) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, defaultDeadline)
+		defer cancel()
+	}
+	kept := c.session != nil
+	err := c.collect(ctx, w)
+	var down *downError
+	if errors.As(err, &down) && down.stale && kept && ctx.Err() == nil {
+		// The kept session died since the last scrape, as after a restart of the server. That does not mean down.
+		err = c.collect(ctx, w)
+	}
+	if errors.As(err, &down) {
+		w.Add(up, 0)
+		w.Add(collector.Down, 1, partServer, down.reason)
+		w.Part(partServer, func() error { return down })
+		return nil
+	}
+	return err
+}
+
+// collect returns a *downError if it could not even begin.
+func (c *Collector) collect(ctx context.Context, w *collector.Writer) error {
+	if err := c.connect(ctx); err != nil {
+		return c.down(err, false)
+	}
+	s := c.session
+	due := c.due(w)
+	deadline, _ := ctx.Deadline()
+	server := query{name: "server", sql: serverSQL, params: [][]byte{statementTimeout(time.Until(deadline))}}
+	queries := make([]query, 0, 1+len(due))
+	queries = append(queries, server)
+	for _, v := range due {
+		queries = append(queries, v.query())
+	}
+	run, err := s.send(ctx, queries)
+	if err != nil {
+		c.drop()
+		return c.down(err, true)
+	}
+	defer func() {
+		run.end()
+		if s.lost() {
+			c.drop()
+		}
+	}()
+
+	var version string
+	var monitor bool
+	err = run.read(server, func(row [][]byte) error {
+		version, monitor = c.intern.text(row[1]), string(row[2]) == "true"
+		return nil
+	})
+	var lost *lostError
+	if errors.As(err, &lost) {
+		c.drop()
+		return c.down(err, true)
+	}
+	w.Add(up, 1)
+	if err == nil {
+		w.Add(static, 1, s.server, shortVersion(version), version)
+	}
+	w.Part(partServer, func() error { return queryError("server", err) })
+	c.read(w, run, due, monitor)
+	return nil
+}
+
+// due returns the selected views that have to be read now, in their order.
+func (c *Collector) due(w *collector.Writer) []*viewState {
+	now := c.now()
+	var due []*viewState
+	for _, v := range c.views {
+		if w.Selected(v.part) && v.due(now, time.Duration(c.cfg.SizeInterval)) {
+			due = append(due, v)
+		}
+	}
+	return due
+}
+
+// read takes the answers and writes the samples, one part after the other.
+func (c *Collector) read(w *collector.Writer, run *scrape, due []*viewState, monitor bool) {
+	var broken error // the session ended; nothing more can be read
+	for _, v := range c.views {
+		w.Part(v.part, func() error {
+			var err error
+			if len(due) > 0 && due[0] == v {
+				due = due[1:]
+				if broken == nil {
+					err = c.readView(run, v, monitor)
+				} else {
+					v.failed()
+					err = broken
+				}
+				var lost *lostError
+				if errors.As(err, &lost) {
+					broken = err
+				}
+			}
+			v.write(w, c.now())
+			return queryError(v.name, err)
+		})
+	}
+	for _, v := range c.catalog {
+		if !inVersion(c.major, v.since, v.until) {
+			w.Part(v.part, func() error { return nil }) // There is nothing to read in this version.
+		}
+	}
+	if broken != nil {
+		c.drop()
+	}
+}
+
+func (c *Collector) readView(run *scrape, v *viewState, monitor bool) error {
+	now := c.now()
+	v.begin(now)
+	fold := func(s string) string { return c.names.name(s, now) }
+	err := run.read(v.query(), func(row [][]byte) error { return v.row(row, &c.intern, fold) })
+	if err == nil && v.monitor && !monitor {
+		err = errNotMonitor
+	}
+	if err != nil {
+		v.failed()
+		return err
+	}
+	v.done(now)
+	return nil
+}
+
+var errNotMonitor = errors.New("other users' sessions are hidden from this role: GRANT pg_monitor TO it")
+
+// queryError gives an error of a view words that stay the same, without anything of the data.
+func queryError(view string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var pgErr *pgconn.PgError
+	text := collector.NetError(err)
+	switch {
+	case errors.As(err, &pgErr):
+		text = fmt.Sprintf("%s (SQLSTATE %s)", pgErr.Message, pgErr.Code)
+	case text == "":
+		text = err.Error()
+	}
+	if h := hint(err); h != "" {
+		text += ": " + h
+	}
+	return fmt.Errorf("read %s: %s", view, text)
+}
+
+// connect makes sure that there is a session. There are never more than two: this one, and one that is being torn down.
+func (c *Collector) connect(ctx context.Context) error {
+	if c.closed {
+		return errors.New("the collector is closed")
+	}
+	if c.session != nil {
+		if !c.session.lost() {
+			return nil
+		}
+		c.drop()
+	}
+	if err := c.bury(ctx); err != nil {
+		return err
+	}
+	if c.now().Before(c.pause) {
+		return errPaused
+	}
+	cfg, err := c.cfg.connConfig()
+	if err != nil {
+		return err
+	}
+	s, err := dial(ctx, cfg)
+	if err != nil {
+		c.unanswered(err)
+		return redacted(err, cfg)
+	}
+	c.timeouts = 0
+	c.session = s
+	c.adopt(s.major)
+	return nil
+}
+
+// bury waits until at most one session is still being torn down, which takes long where the network is dead.
+func (c *Collector) bury(ctx context.Context) error {
+	c.dying = slices.DeleteFunc(c.dying, func(done <-chan struct{}) bool {
+		select {
+		case <-done:
+			return true
+		default:
+			return false
+		}
+	})
+	for len(c.dying) > 1 {
+		select {
+		case <-c.dying[0]:
+			c.dying = c.dying[1:]
+		case <-ctx.Done():
+			return fmt.Errorf("end the sessions of earlier scrapes: %w", ctx.Err())
+		}
+	}
+	return nil
+}
+
+var errPaused = fmt.Errorf("the server accepted connections and did not answer, the next try follows within %s: %w",
+	longestPause, context.DeadlineExceeded)
+
+// unanswered spaces out the tries to connect while they run into their deadline.
+func (c *Collector) unanswered(err error) {
+	if reason(err) != collector.ReasonTimeout {
+		c.timeouts = 0
+		return
+	}
+	if c.timeouts++; c.timeouts > 1 {
+		c.pause = c.now().Add(min(5*time.Second<<min(c.timeouts-2, 10), longestPause))
+	}
+}
+
+// adopt makes the views fit a new session. Slow values survive a reconnect, what the session itself decides does not.
+func (c *Collector) adopt(major int) {
+	if c.major != major {
+		c.major = major
+		c.views = c.views[:0]
+		for _, v := range c.catalog {
+			if inVersion(major, v.since, v.until) {
+				state := newViewState(v, major)
+				state.settings = c.settings
+				c.views = append(c.views, state)
+			}
+		}
+	}
+	for _, v := range c.views {
+		v.token = ""
+	}
+}
+
+// drop gives the session up.
+func (c *Collector) drop() {
+	if c.session == nil {
+		return
+	}
+	c.dying = append(c.dying, c.session.close())
+	c.session = nil
+}
+
+// downError says why a server cannot be read, without secrets.
+type downError struct {
+	target, reason, text string
+	stale                bool // met on a session that existed; a new one may do
+}
+
+func (e *downError) Error() string {
+	return fmt.Sprintf("postgres target %q is down (%s): %s", e.target, e.reason, e.text)
+}
+
+func (c *Collector) down(err error, stale bool) error {
+	down := &downError{target: c.cfg.Name, reason: reason(err), stale: stale}
+	var (
+		pgErr *pgconn.PgError
+		cfg   *configError
+	)
+	switch {
+	case errors.As(err, &pgErr):
+		down.text = fmt.Sprintf("%s (SQLSTATE %s)", pgErr.Message, pgErr.Code)
+	case errors.As(err, &cfg), errors.Is(err, errPaused):
+		down.text = err.Error()
+	default:
+		if down.text = collector.NetError(err); down.text == "" {
+			down.text = err.Error()
+		}
+	}
+	return down
+}
+
+// statementTimeout leaves a fifth of the time to the queries after one that runs into it. In milliseconds.
+func statementTimeout(left time.Duration) []byte {
+	return strconv.AppendInt(nil, max((left*4/5).Milliseconds(), 1), 10)
+}
+
+var versionNumber = regexp.MustCompile(`^\S+ (\d+(?:\.\d+)*)`)
+
+// shortVersion gives "PostgreSQL 15.18 (Debian …) on …" as "15.18.0".
+func shortVersion(version string) string {
+	m := versionNumber.FindStringSubmatch(version)
+	if m == nil {
+		return ""
+	}
+	n := strings.Split(m[1], ".")
+	for len(n) < 3 {
+		n = append(n, "0")
+	}
+	return strings.Join(n[:3], ".")
+}

@@ -1,0 +1,219 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+const (
+	applicationName = "chronoops"
+
+	// lockTimeout keeps a scrape from queueing behind a lock, where it would hold up everybody after it.
+	lockTimeout = 250 * time.Millisecond
+	// idleTimeout ends our session's transaction should the program stop in the middle of one.
+	idleTimeout = 10 * time.Second
+	// oldest is the first major version whose views are the ones we read.
+	oldest = 13
+)
+
+// initSQL bounds what the session may do. It is SET and not startup parameters, because pg_settings then still tells,
+// in reset_val, what the server gives to everybody else.
+var initSQL = fmt.Sprintf(`SELECT set_config('search_path', 'pg_catalog, pg_temp', false),
+	set_config('default_transaction_read_only', 'on', false),
+	set_config('lock_timeout', '%d', false),
+	set_config('idle_in_transaction_session_timeout', '%d', false)`, lockTimeout.Milliseconds(), idleTimeout.Milliseconds())
+
+// serverSQL opens every scrape: it hands the scrape's deadline to the server and tells whom we talk to.
+const serverSQL = `SELECT set_config('statement_timeout', $1, false), version(),
+	pg_has_role('pg_read_all_stats', 'USAGE')::text`
+
+// session is one connection and the statements prepared on it.
+type session struct {
+	conn       *pgconn.PgConn
+	server     string // host:port
+	major      int
+	set        bool // initSQL was sent
+	statements map[string]*pgconn.StatementDescription
+}
+
+// lostError means that the connection is gone or cannot be used any more.
+type lostError struct{ err error }
+
+func (e *lostError) Error() string { return e.err.Error() }
+func (e *lostError) Unwrap() error { return e.err }
+
+func dial(ctx context.Context, cfg *pgconn.Config) (*session, error) {
+	// A peer that vanished without a word is noticed between two scrapes.
+	dialer := &net.Dialer{KeepAliveConfig: net.KeepAliveConfig{
+		Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3,
+	}}
+	cfg.DialFunc = dialer.DialContext
+	conn, err := pgconn.ConnectConfig(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{
+		conn: conn, server: net.JoinHostPort(cfg.Host, strconv.Itoa(int(cfg.Port))),
+		statements: make(map[string]*pgconn.StatementDescription),
+	}
+	if strings.HasPrefix(cfg.Host, "/") {
+		s.server = cfg.Host + ":" + strconv.Itoa(int(cfg.Port))
+	}
+	version := conn.ParameterStatus("server_version")
+	if s.major, err = majorVersion(version); err != nil || s.major < oldest {
+		s.close()
+		return nil, fmt.Errorf("server version %q is not supported: PostgreSQL %d or later is needed", version, oldest)
+	}
+	return s, nil
+}
+
+// majorVersion reads server_version: "15.18 (Debian 15.18-0+deb12u1)" is 15, "18beta1" is 18.
+func majorVersion(s string) (int, error) {
+	end := strings.IndexFunc(s, func(r rune) bool { return r < '0' || r > '9' })
+	if end < 0 {
+		end = len(s)
+	}
+	return strconv.Atoi(s[:end])
+}
+
+// close ends the session in good order, or tears it down where the server does not answer. The returned channel is
+// closed once nothing is left of it.
+func (s *session) close() <-chan struct{} {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = s.conn.Close(ctx) // There is nobody to tell, and nothing to do about it.
+	return s.conn.CleanupDone()
+}
+
+func (s *session) lost() bool { return s.conn.IsClosed() }
+
+// query is one statement of a scrape.
+type query struct {
+	name   string // of the prepared statement
+	sql    string
+	params [][]byte
+}
+
+// send starts one round trip with all queries. Each has a sync of its own, so that one that fails leaves the others be.
+func (s *session) send(ctx context.Context, queries []query) (*scrape, error) {
+	p := s.conn.StartPipeline(ctx)
+	run := &scrape{session: s, pipeline: p}
+	if !s.set {
+		p.SendQueryParams(initSQL, nil, nil, nil, nil)
+		p.SendPipelineSync()
+	}
+	for _, q := range queries {
+		if sd, ok := s.statements[q.name]; ok {
+			p.SendQueryStatement(sd, q.params, nil, nil)
+		} else {
+			p.SendPrepare(q.name, q.sql, nil)
+			p.SendQueryPrepared(q.name, q.params, nil, nil)
+		}
+		p.SendPipelineSync()
+	}
+	if err := p.Flush(); err != nil {
+		run.end()
+		return nil, &lostError{err}
+	}
+	if !s.set {
+		if err := run.result(nil); err != nil {
+			run.end()
+			return nil, &lostError{fmt.Errorf("bound the session: %w", err)}
+		}
+		s.set = true
+	}
+	return run, nil
+}
+
+// scrape reads the answers in the order in which the queries were sent.
+type scrape struct {
+	session  *session
+	pipeline *pgconn.Pipeline
+}
+
+// read hands the rows of the next query, which must be q, to row; the values are valid during the call only.
+func (r *scrape) read(q query, row func([][]byte) error) error {
+	if _, ok := r.session.statements[q.name]; !ok {
+		got, err := r.pipeline.GetResults()
+		if err != nil {
+			return r.settle(err)
+		}
+		sd, ok := got.(*pgconn.StatementDescription)
+		if !ok {
+			return r.confused(got)
+		}
+		sd.Name = q.name
+		r.session.statements[q.name] = sd
+	}
+	err := r.result(row)
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) && (pgErr.Code == "0A000" || pgErr.Code == "26000") {
+		// The view changed under the prepared statement, or a proxy gave us another session: start afresh.
+		return &lostError{err}
+	}
+	return err
+}
+
+func (r *scrape) result(row func([][]byte) error) error {
+	got, err := r.pipeline.GetResults()
+	if err != nil {
+		return r.settle(err)
+	}
+	rows, ok := got.(*pgconn.ResultReader)
+	if !ok {
+		return r.confused(got)
+	}
+	var rowErr error
+	for rows.NextRow() {
+		if row != nil && rowErr == nil {
+			rowErr = row(rows.Values())
+		}
+	}
+	if _, err := rows.Close(); err != nil {
+		return r.settle(err)
+	}
+	if err := r.sync(); err != nil {
+		return err
+	}
+	return rowErr
+}
+
+// settle goes on to the next query after an error of the server; any other error ends the session.
+func (r *scrape) settle(err error) error {
+	var pgErr *pgconn.PgError
+	if !errors.As(err, &pgErr) || r.session.lost() {
+		return &lostError{err}
+	}
+	if pgErr.Severity == "FATAL" || pgErr.SeverityUnlocalized == "FATAL" || pgErr.SeverityUnlocalized == "PANIC" {
+		return &lostError{err}
+	}
+	if syncErr := r.sync(); syncErr != nil {
+		return &lostError{err}
+	}
+	return err
+}
+
+func (r *scrape) sync() error {
+	got, err := r.pipeline.GetResults()
+	if err != nil {
+		return &lostError{err}
+	}
+	if _, ok := got.(*pgconn.PipelineSync); !ok {
+		return r.confused(got)
+	}
+	return nil
+}
+
+func (r *scrape) confused(got any) error {
+	return &lostError{fmt.Errorf("the server's answers are out of order: got %T", got)}
+}
+
+// end gives the connection back. Whatever was not read is read or, at the deadline, thrown away with the connection.
+func (r *scrape) end() { _ = r.pipeline.Close() }

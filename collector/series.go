@@ -1,0 +1,100 @@
+package collector
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strings"
+)
+
+// Series is one label set of a family. It holds the escaped prefix of its line, so that recording costs no allocation.
+//
+// It belongs to the Writer that made it and may be kept between collections.
+type Series struct {
+	w      *Writer
+	fam    *family
+	prefix []byte   // `name{labels} `
+	values []string // valid UTF-8, in the order of fam.labels
+	gen    uint64   // the collection that recorded it last
+	gone   bool     // no longer in its family's cache
+	now    *Series  // what took its place, if it was recorded since
+}
+
+// Set records v. A second value within a collection is dropped and counted: the first wins.
+func (s *Series) Set(v float64) {
+	w := s.w
+	if s.gone {
+		s = s.current()
+	}
+	if s.gen == w.gen {
+		w.duplicate(s.fam.name)
+		return
+	}
+	s.gen = w.gen
+	s.fam.count++
+	w.samples = append(w.samples, sample{s, v})
+}
+
+type sample struct {
+	series *Series
+	value  float64
+}
+
+// appendKey appends label values so that no two lists give the same bytes.
+func appendKey(b []byte, values []string) []byte {
+	for _, v := range values {
+		b = binary.AppendUvarint(b, uint64(len(v)))
+		b = append(b, v...)
+	}
+	return b
+}
+
+// lookup returns the series of the caller's label values, made on first use.
+func (f *family) lookup(w *Writer, lv []string) *Series {
+	if len(lv) != len(f.order) {
+		// The values stay out of the text: formatting them would make every caller's slice escape.
+		panic(fmt.Sprintf("collector: %s wants %d label values %v, got %d", f.name, len(f.order), f.decl.Labels, len(lv)))
+	}
+	w.key = appendKey(w.key[:0], lv)
+	if s, ok := f.series[string(w.key)]; ok {
+		return s
+	}
+	key := string(w.key)
+	values := make([]string, len(lv))
+	valid := make([]string, len(lv)) // in the caller's order
+	same := true
+	for i, v := range lv {
+		valid[i] = strings.ToValidUTF8(strings.Clone(v), "\uFFFD")
+		same = same && valid[i] == v
+	}
+	if !same { // several invalid values can become one valid one
+		if s, ok := f.series[string(appendKey(nil, valid))]; ok {
+			f.series[key] = s
+			w.cached++
+			return s
+		}
+	}
+	for i, from := range f.order {
+		values[i] = valid[from]
+	}
+	s := &Series{w: w, fam: f, values: values, prefix: appendPrefix(nil, f.name, f.labels, values)}
+	f.series[key] = s
+	w.cached++
+	if !same {
+		f.series[string(appendKey(nil, valid))] = s
+		w.cached++
+	}
+	return s
+}
+
+// current returns the cached series with the values of s, which was dropped from the cache but kept by its caller.
+func (s *Series) current() *Series {
+	if s.now == nil || s.now.gone {
+		fam := s.w.family(s.fam.decl)
+		lv := make([]string, len(s.values))
+		for i, from := range fam.order {
+			lv[from] = s.values[i]
+		}
+		s.now = fam.lookup(s.w, lv)
+	}
+	return s.now
+}

@@ -1,0 +1,225 @@
+package collector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+)
+
+// Unit runs one Collector in isolation: in a goroutine of its own, with its own Writer and deadline, never twice at a
+// time. Sets may share a Unit, as /metrics and /probe do, and keep it across a reload of the configuration.
+type Unit struct {
+	name  string
+	c     Collector
+	parts []Part
+	log   *slog.Logger
+
+	w       *Writer          // used by the running collection alone
+	failing map[string]error // by part, "" for the collector; used by the running collection alone
+
+	mu      sync.Mutex
+	running *run
+}
+
+// run is one collection and those who wait for it.
+type run struct {
+	mask     string // the selected parts, one byte each
+	deadline time.Time
+	cancel   context.CancelFunc
+	done     chan struct{}
+	res      *result // valid once done is closed
+
+	waiters   int  // guarded by Unit.mu
+	abandoned bool // nobody waits any more, guarded by Unit.mu
+}
+
+// errBusy is the answer while a collection from an earlier scrape has not come back.
+var errBusy = errors.New("still running from an earlier scrape")
+
+// NewUnit returns a unit for c. The name says in logs which target it reads, e.g. "postgres/main".
+func NewUnit(name string, c Collector, log *slog.Logger) *Unit {
+	parts := c.Parts()
+	names := make([]string, len(parts))
+	for i, p := range parts {
+		names[i] = p.Name
+	}
+	return &Unit{
+		name: name, c: c, parts: parts, log: log.With("collector", name),
+		w: newWriter(names), failing: make(map[string]error),
+	}
+}
+
+// Parts returns the collector's parts.
+func (u *Unit) Parts() []Part { return u.parts }
+
+// collect returns what a collection of the selected parts recorded. Scrapes that ask for the same parts while one is
+// running share it. It returns errBusy, or the context's error, without a result.
+func (u *Unit) collect(ctx context.Context, mask string) (*result, error) {
+	for {
+		r, joined, err := u.join(ctx, mask)
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case <-r.done:
+		case <-ctx.Done():
+			if joined {
+				u.leave(r, ctx.Err())
+			}
+			return nil, ctx.Err()
+		}
+		if joined {
+			return r.res, nil
+		}
+	}
+}
+
+// join starts a collection or joins the running one. If the running one is of other use, it is returned unjoined.
+func (u *Unit) join(ctx context.Context, mask string) (r *run, joined bool, err error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if r = u.running; r != nil {
+		if !time.Now().Before(r.deadline) {
+			return nil, false, errBusy
+		}
+		if r.mask != mask || r.abandoned {
+			return r, false, nil
+		}
+		r.waiters++
+		return r, true, nil
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, false, err
+	}
+	deadline := collectBy(ctx)
+	// The collection outlives the scrape that started it if others share it.
+	cctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
+	r = &run{mask: mask, deadline: deadline, cancel: cancel, done: make(chan struct{}), waiters: 1}
+	u.running = r
+	go u.run(cctx, r)
+	return r, true, nil
+}
+
+// collectBy is when a collector has to come back so that what it has found by then still makes the scrape.
+func collectBy(ctx context.Context) time.Time {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return time.Now().Add(DefaultTimeout)
+	}
+	left := time.Until(deadline)
+	return deadline.Add(-min(left/20, 250*time.Millisecond))
+}
+
+// leave cancels the collection once nobody waits for it.
+func (u *Unit) leave(r *run, why error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	r.waiters--
+	if r.waiters > 0 || u.running != r {
+		return
+	}
+	r.abandoned = true
+	r.cancel()
+	if errors.Is(why, context.DeadlineExceeded) {
+		u.log.Warn("Collector did not return before the deadline; its samples are missing until it does")
+	}
+}
+
+func (u *Unit) run(ctx context.Context, r *run) {
+	start := time.Now()
+	on := make([]bool, len(r.mask))
+	for i := range on {
+		on[i] = r.mask[i] == '1'
+	}
+	u.w.begin(on)
+	err := errors.New("the collector ended its goroutine") // runtime.Goexit does not come back from guarded
+	defer func() { u.end(r, on, start, err) }()
+	err = u.guarded(ctx)
+}
+
+// end hands what was recorded to those who wait, unless nobody does any more.
+func (u *Unit) end(r *run, on []bool, start time.Time, err error) {
+	r.cancel()
+	if p := (*panicError)(nil); errors.As(err, &p) {
+		u.w.rewind(0, 0)
+		for i := range u.w.reports {
+			u.w.reports[i] = report{duration: u.w.reports[i].duration}
+		}
+	}
+	r.res = u.w.finish()
+	u.logFailures(r.res.reports, on, err)
+
+	u.mu.Lock()
+	u.running = nil
+	late := r.abandoned
+	u.mu.Unlock()
+	close(r.done)
+	if late {
+		u.log.Info("Collector returned after its scrape had ended; its samples are dropped", "duration", time.Since(start))
+	}
+}
+
+func (u *Unit) guarded(ctx context.Context) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &panicError{value: v, stack: debug.Stack()}
+		}
+	}()
+	return u.c.Collect(ctx, u.w)
+}
+
+// logFailures logs what began to fail, fails otherwise than before, or works again.
+func (u *Unit) logFailures(reports []report, on []bool, err error) {
+	u.logFailure("", err)
+	for i, r := range reports {
+		if on[i] && r.ran {
+			u.logFailure(u.parts[i].Name, r.err)
+		}
+	}
+}
+
+func (u *Unit) logFailure(part string, err error) {
+	log := u.log
+	if part != "" {
+		log = log.With("part", part)
+	}
+	was := u.failing[part]
+	if err == nil {
+		if was != nil {
+			delete(u.failing, part)
+			log.Info("Collection works again")
+		}
+		return
+	}
+	u.failing[part] = err
+	if was != nil && was.Error() == err.Error() {
+		log.Debug("Collection still fails", "err", err)
+		return
+	}
+	if p := (*panicError)(nil); errors.As(err, &p) {
+		log.Error("Collector panicked; its samples are dropped", "err", err, "stack", string(p.stack))
+		return
+	}
+	log.Error("Collection failed", "err", err)
+}
+
+// checkParts refuses part names that could not be selected or reported apart.
+func checkParts(units []*Unit) error {
+	owner := make(map[string]string)
+	for _, u := range units {
+		for _, p := range u.parts {
+			if p.Name == "" {
+				return fmt.Errorf("collector %s has a part without a name", u.name)
+			}
+			if other, ok := owner[p.Name]; ok {
+				return fmt.Errorf("collectors %s and %s both have the part %q: serve one of them by /probe only", other, u.name, p.Name)
+			}
+			owner[p.Name] = u.name
+		}
+	}
+	return nil
+}

@@ -1,0 +1,238 @@
+package collector
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+)
+
+const (
+	keepUnused  = 4    // collections a series stays cached without being recorded
+	sweepAtMost = 1024 // series beyond four times the live ones that force a sweep
+)
+
+// Writer records the samples of one collection. It lives as long as its Unit, so that series are rendered once.
+//
+// A Writer is used by one goroutine at a time.
+type Writer struct {
+	families map[*Family]*family
+	sorted   []*family // by name
+	stale    bool      // sorted misses a family
+	cached   int       // entries in the families' caches
+	key      []byte    // scratch of lookup
+
+	gen      uint64
+	samples  []sample
+	gathered []*dto.MetricFamily
+	dups     map[string]int // dropped samples by family name; nil while there are none
+
+	parts   []string // declared
+	on      []bool   // selected in this collection, by index of parts
+	reports []report // by index of parts
+}
+
+// report is how a part did.
+type report struct {
+	ran      bool
+	err      error // of the first failure
+	duration time.Duration
+}
+
+// panicError is a panic that was recovered.
+type panicError struct {
+	value any
+	stack []byte
+}
+
+func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
+
+func newWriter(parts []string) *Writer {
+	return &Writer{families: make(map[*Family]*family), parts: parts}
+}
+
+// begin starts a collection of the selected parts.
+func (w *Writer) begin(on []bool) {
+	w.gen++
+	w.on = on
+	w.samples = w.samples[:0]
+	w.gathered = nil
+	w.dups = nil
+	w.reports = make([]report, len(w.parts))
+	for _, f := range w.families {
+		f.count = 0
+	}
+}
+
+// Selected reports whether the part is collected this time, for work that several parts share.
+func (w *Writer) Selected(part string) bool {
+	i := slices.Index(w.parts, part)
+	if i < 0 {
+		panic("collector: part " + part + " is not declared in Parts")
+	}
+	return w.on[i]
+}
+
+// Part runs fn if the part is selected and records its duration and success. An error keeps what fn recorded; a panic
+// drops it and goes no further than this part. Calls with the same name add up.
+func (w *Writer) Part(name string, fn func() error) {
+	if !w.Selected(name) {
+		return
+	}
+	r := &w.reports[slices.Index(w.parts, name)]
+	mark, gathered, start := len(w.samples), len(w.gathered), time.Now()
+	err := w.guarded(fn)
+	r.ran = true
+	r.duration += time.Since(start)
+	if r.err == nil {
+		r.err = err
+	}
+	if p := (*panicError)(nil); errors.As(err, &p) {
+		w.rewind(mark, gathered)
+	}
+}
+
+func (w *Writer) guarded(fn func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &panicError{value: v, stack: debug.Stack()}
+		}
+	}()
+	return fn()
+}
+
+// rewind forgets what was recorded after the mark.
+func (w *Writer) rewind(samples, gathered int) {
+	for _, s := range w.samples[samples:] {
+		s.series.gen = 0
+		s.series.fam.count--
+	}
+	w.samples = w.samples[:samples]
+	w.gathered = w.gathered[:gathered]
+}
+
+// Add records one sample; lv are the values of f.Labels. Nothing is allocated once the series is known.
+func (w *Writer) Add(f *Family, v float64, lv ...string) {
+	w.family(f).lookup(w, lv).Set(v)
+}
+
+// Series returns the series with the label values lv, for loops that record it again and again.
+func (w *Writer) Series(f *Family, lv ...string) *Series {
+	return w.family(f).lookup(w, lv)
+}
+
+func (w *Writer) family(f *Family) *family {
+	fam, ok := w.families[f]
+	if !ok {
+		fam = newFamily(f)
+		w.families[f] = fam
+		w.stale = true
+	}
+	return fam
+}
+
+// Gather passes on whole families, such as histograms and a registry's metrics. What cannot be encoded or comes twice
+// is dropped; the rest is kept even if an error is returned.
+func (w *Writer) Gather(g prometheus.Gatherer) error {
+	mfs, err := g.Gather()
+	for _, mf := range mfs {
+		clean, dropped, cerr := cleanFamily(mf)
+		if cerr != nil && err == nil {
+			err = cerr
+		}
+		for range dropped {
+			w.duplicate(mf.GetName())
+		}
+		if clean != nil {
+			w.gathered = append(w.gathered, clean)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("gather metrics: %w", err)
+	}
+	return nil
+}
+
+func (w *Writer) duplicate(name string) {
+	if w.dups == nil {
+		w.dups = make(map[string]int)
+	}
+	w.dups[name]++
+}
+
+// group is the samples of one family from one collection.
+type group struct {
+	fam     *family
+	samples []sample
+}
+
+// result is what one collection recorded. It never changes once made, so that scrapes can share it.
+type result struct {
+	groups   []group // by name
+	gathered []*dto.MetricFamily
+	reports  []report
+	dups     map[string]int
+}
+
+// finish returns what was recorded, grouped by family, and forgets series that are long unused.
+func (w *Writer) finish() *result {
+	if w.stale {
+		w.sorted = w.sorted[:0]
+		for _, f := range w.families {
+			w.sorted = append(w.sorted, f)
+		}
+		slices.SortFunc(w.sorted, func(a, b *family) int { return strings.Compare(a.name, b.name) })
+		w.stale = false
+	}
+	res := &result{gathered: w.gathered, reports: w.reports, dups: w.dups}
+	out := make([]sample, len(w.samples))
+	active, at := 0, 0
+	for _, f := range w.sorted {
+		if f.count > 0 {
+			active++
+		}
+		f.next = at
+		at += f.count
+	}
+	for _, s := range w.samples {
+		f := s.series.fam
+		out[f.next] = s
+		f.next++
+	}
+	res.groups = make([]group, 0, active)
+	for _, f := range w.sorted {
+		if f.count > 0 {
+			res.groups = append(res.groups, group{f, out[f.next-f.count : f.next : f.next]})
+		}
+	}
+	w.sweep()
+	return res
+}
+
+// sweep drops cached series that were not recorded lately, at once if they outnumber the live ones by far.
+func (w *Writer) sweep() {
+	limit := uint64(keepUnused)
+	if w.cached > 4*len(w.samples)+sweepAtMost {
+		limit = 1
+	} else if w.gen%keepUnused != 0 {
+		return
+	}
+	for decl, f := range w.families {
+		for key, s := range f.series {
+			if w.gen-s.gen >= limit {
+				s.gone = true
+				delete(f.series, key)
+				w.cached--
+			}
+		}
+		if len(f.series) == 0 {
+			delete(w.families, decl)
+			w.stale = true
+		}
+	}
+}

@@ -1,0 +1,134 @@
+package collector
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestAddAllocatesNothing(t *testing.T) {
+	none := &Family{Name: "none", Type: Gauge}
+	two := &Family{Name: "two", Type: Counter, Labels: []string{"b", "a"}}
+	values := make([]string, 100)
+	for i := range values {
+		values[i] = strconv.Itoa(i)
+	}
+	w := newWriter(nil)
+	collect := func() {
+		w.gen++ // a collection without the few allocations of begin and finish
+		w.samples = w.samples[:0]
+		w.Add(none, 1)
+		for _, v := range values {
+			w.Add(two, 2, v, "constant")
+		}
+	}
+	collect()
+	if n := testing.AllocsPerRun(100, collect); n != 0 {
+		t.Errorf("recording known series allocates %v times", n)
+	}
+}
+
+func TestVanishedSeries(t *testing.T) {
+	f := &Family{Name: "f", Type: Gauge, Labels: []string{"id"}}
+	g := &Family{Name: "g", Type: Gauge}
+	w := newWriter(nil)
+	w.begin(nil)
+	kept := w.Series(f, "kept")
+	w.Add(f, 1, "gone")
+	w.Add(g, 1)
+	w.finish()
+	w.begin(nil)
+	w.Add(f, 1, "other")
+	if text := string(newSnapshot(w.finish()).AppendText(nil)); strings.Contains(text, "gone") || strings.Contains(text, "TYPE g") {
+		t.Errorf("a label set that is gone is still exposed:\n%s", text)
+	}
+	for range 3 * keepUnused {
+		w.begin(nil)
+		w.finish()
+	}
+	if w.cached != 0 || len(w.families) != 0 {
+		t.Errorf("%d series of %d families are cached without being used", w.cached, len(w.families))
+	}
+	w.begin(nil)
+	kept.Set(1)
+	w.Add(f, 2, "kept")
+	kept.Set(3)
+	s := newSnapshot(w.finish())
+	if diff := cmp.Diff("# TYPE f gauge\nf{id=\"kept\"} 1\n", string(s.AppendText(nil))); diff != "" {
+		t.Errorf("a series kept by its caller (-want +got):\n%s", diff)
+	}
+	if s.Duplicates()["f"] != 2 {
+		t.Errorf("duplicates of a kept series: got %v", s.Duplicates())
+	}
+}
+
+func TestCacheIsBounded(t *testing.T) {
+	f := &Family{Name: "f", Type: Gauge, Labels: []string{"id"}}
+	w := newWriter(nil)
+	id, peak := 0, 0
+	for range 50 {
+		w.begin(nil)
+		for range 1000 {
+			w.Add(f, 1, strconv.Itoa(id))
+			id++
+		}
+		w.finish()
+		peak = max(peak, w.cached)
+	}
+	if peak > 4*1000+sweepAtMost {
+		t.Errorf("%d series cached at 1000 live ones", peak)
+	}
+}
+
+func TestPart(t *testing.T) {
+	f := &Family{Name: "f", Type: Gauge, Labels: []string{"part"}}
+	w := newWriter([]string{"good", "bad", "panics", "off"})
+	w.begin([]bool{true, true, true, false})
+	w.Part("good", func() error { w.Add(f, 1, "good"); return nil })
+	w.Part("bad", func() error { w.Add(f, 1, "bad"); return errors.New("no") })
+	w.Part("panics", func() error { w.Add(f, 1, "panics"); panic("oh") })
+	w.Part("off", func() error { t.Error("a part that is off was run"); return nil })
+	if w.Selected("off") || !w.Selected("bad") {
+		t.Error("Selected does not tell the selection")
+	}
+	w.Add(f, 2, "panics")
+	res := w.finish()
+	want := "# TYPE f gauge\nf{part=\"good\"} 1\nf{part=\"bad\"} 1\nf{part=\"panics\"} 2\n"
+	if diff := cmp.Diff(want, string(newSnapshot(res).AppendText(nil))); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	var got []string
+	for _, r := range res.reports {
+		got = append(got, fmt.Sprint(r.ran, r.err))
+	}
+	if diff := cmp.Diff([]string{"true <nil>", "true no", "true panic: oh", "false <nil>"}, got); diff != "" {
+		t.Errorf("reports (-want +got):\n%s", diff)
+	}
+}
+
+func TestMistakesPanic(t *testing.T) {
+	ok := &Family{Name: "ok", Labels: []string{"a"}}
+	for name, fn := range map[string]func(w *Writer){
+		"label values":   func(w *Writer) { w.Add(ok, 1) },
+		"no name":        func(w *Writer) { w.Add(&Family{}, 1) },
+		"histogram":      func(w *Writer) { w.Add(&Family{Name: "h", Type: Histogram}, 1) },
+		"label twice":    func(w *Writer) { w.Add(&Family{Name: "x", Labels: []string{"a.", "a-"}}, 1, "", "") },
+		"reserved label": func(w *Writer) { w.Add(&Family{Name: "x", Labels: []string{"__name__"}}, 1, "") },
+		"unknown part":   func(w *Writer) { w.Part("nope", nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Error("the mistake went unnoticed")
+				}
+			}()
+			w := newWriter(nil)
+			w.begin(nil)
+			fn(w)
+		})
+	}
+}

@@ -1,0 +1,269 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/chronoops/chronoops/receiver"
+	"github.com/chronoops/chronoops/receiver/escalation"
+)
+
+const (
+	maxSends     = 6                // of one page that its provider does not take
+	retryFirst   = 5 * time.Second  // doubles with every send
+	repeatAfter  = 5 * time.Second  // an ambiguous send is repeated once, marked
+	errorBackoff = 10 * time.Second // for an incident whose step failed
+)
+
+// stepPage escalates one incident or sends one page, the most urgent first.
+func (e *Engine) stepPage(ctx context.Context) (bool, error) {
+	for _, p := range priorities {
+		if worked, err := e.stepIncident(ctx, p); worked || err != nil {
+			return worked, err
+		}
+		if worked, err := e.stepSend(ctx, p); worked || err != nil {
+			return worked, err
+		}
+	}
+	return false, nil
+}
+
+// stepIncident computes and writes the next step of one due incident. It touches nothing outside, so claim and outcome are
+// one transaction.
+func (e *Engine) stepIncident(ctx context.Context, p receiver.Priority) (worked bool, err error) {
+	var claimed receiver.Incident
+	err = e.o.Store.Update(ctx, func(tx Tx) error {
+		worked = false
+		i, ok, err := tx.ClaimIncident(e.o.Owner, lease, p)
+		if err != nil || !ok {
+			return err
+		}
+		worked, claimed = true, i
+		return e.escalate(tx, i)
+	})
+	if err != nil && claimed.ID != 0 {
+		return false, errors.Join(fmt.Errorf("escalate incident %d: %w", claimed.ID, err), e.postpone(ctx, claimed.ID))
+	}
+	return worked, err
+}
+
+// postpone keeps an incident whose step failed from blocking the others.
+func (e *Engine) postpone(ctx context.Context, id int64) error {
+	return e.o.Store.Update(ctx, func(tx Tx) error {
+		i, err := tx.Incident(id)
+		if err != nil || !i.Open() {
+			return err
+		}
+		i.Due, i.Lease.Owner = tx.Now().Add(errorBackoff), ""
+		return tx.SaveIncident(i)
+	})
+}
+
+func (e *Engine) escalate(tx Tx, i receiver.Incident) error {
+	list, err := tx.Episodes(i.ID)
+	if err != nil {
+		return err
+	}
+	step := escalation.Next(escalation.Input{
+		Now: tx.Now(), Incident: i, Episodes: list, Hold: e.o.Policies().Hold,
+		Reachable: func(roles []string) bool { return len(e.channels(roles)) > 0 },
+	})
+	step.Incident.Lease.Owner, step.Incident.Lease.Tries = "", 0
+	if err := tx.SaveIncident(step.Incident); err != nil {
+		return err
+	}
+	for _, c := range e.channels(step.Roles) {
+		_, err := tx.InsertPage(receiver.Page{
+			Incident: i.ID, Kind: receiver.NoticeFiring, Level: step.Incident.Level, Role: c.role, Channel: c.id, Priority: i.Priority,
+			Why: step.Why, State: receiver.PagePending, Created: tx.Now(), Due: tx.Now(),
+		})
+		if err != nil {
+			return err
+		}
+	}
+	switch {
+	case len(step.Roles) > 0:
+		text := fmt.Sprintf("paging level %d: %s", step.Incident.Level, strings.Join(step.Roles, ", "))
+		if step.Why != "" {
+			text += " (" + step.Why + ")"
+		}
+		return note(tx, i.ID, "escalate", text)
+	case step.Why != "":
+		return note(tx, i.ID, "escalate", step.Why)
+	}
+	return nil
+}
+
+// channel is one way to reach one person in a role.
+type channel struct{ role, id string }
+
+// channels lists every channel of the roles once.
+func (e *Engine) channels(roles []string) (list []channel) {
+	seen := map[string]bool{}
+	for _, role := range roles {
+		for _, id := range e.o.Pager.Channels(role) {
+			if !seen[id] {
+				seen[id] = true
+				list = append(list, channel{role, id})
+			}
+		}
+	}
+	return list
+}
+
+// stepSend sends one due page. That it is being sent is committed before the provider is called.
+func (e *Engine) stepSend(ctx context.Context, p receiver.Priority) (bool, error) {
+	var (
+		page   receiver.Page
+		notice receiver.Notice
+		send   bool
+	)
+	err := e.o.Store.Update(ctx, func(tx Tx) (err error) {
+		page, notice, send = receiver.Page{}, receiver.Notice{}, false
+		claimed, ok, err := tx.ClaimPage(e.o.Owner, lease, p)
+		if err != nil || !ok {
+			return err
+		}
+		page = claimed
+		if page.State == receiver.PageSending {
+			// The process ended between the send and its outcome.
+			return e.ambiguous(tx, page, "chronoops stopped while the page was being sent")
+		}
+		i, err := tx.Incident(page.Incident)
+		if err != nil {
+			return err
+		}
+		if page.Kind == receiver.NoticeFiring && !i.Open() {
+			page.State, page.Due, page.Error, page.Lease.Owner = receiver.PageDropped, time.Time{}, "the incident has resolved", ""
+			return tx.SavePage(page)
+		}
+		if notice, err = e.notice(tx, i, page); err != nil {
+			return err
+		}
+		send = true
+		page.State = receiver.PageSending
+		page.Sends++
+		return tx.SavePage(page)
+	})
+	if err != nil || page.ID == 0 || !send {
+		return page.ID != 0, err
+	}
+	sendCtx, cancel := context.WithTimeout(ctx, sendTimeout)
+	defer cancel()
+	sendErr := e.o.Pager.Send(sendCtx, page.Channel, notice)
+	err = e.o.Store.Update(ctx, func(tx Tx) error { return e.sent(tx, page, sendErr) })
+	if err != nil {
+		return true, fmt.Errorf("record what became of page %d: %w", page.ID, err)
+	}
+	e.wake.ring()
+	return true, nil
+}
+
+// sent records what became of a send.
+func (e *Engine) sent(tx Tx, page receiver.Page, sendErr error) error {
+	outcome := receiver.OutcomeOf(sendErr)
+	e.o.Metrics.paged(page, outcome)
+	page.Lease.Owner, page.Lease.Tries = "", 0
+	switch outcome {
+	case receiver.SendDelivered:
+		page.State, page.Sent, page.Due, page.Error = receiver.PageSent, tx.Now(), time.Time{}, ""
+		if err := tx.SavePage(page); err != nil {
+			return err
+		}
+		return note(tx, page.Incident, "page", describe(page, "sent"))
+	case receiver.SendUnwanted:
+		page.State, page.Due, page.Error = receiver.PageDropped, time.Time{}, "the channel does not take this kind"
+		return tx.SavePage(page)
+	case receiver.SendRetry:
+		if page.Sends < maxSends {
+			page.State, page.Error, page.Due = receiver.PagePending, clip(sendErr.Error()), tx.Now().Add(e.retryIn(page, sendErr))
+			return tx.SavePage(page)
+		}
+		return e.giveUp(tx, page, sendErr.Error())
+	case receiver.SendRefused:
+		return e.giveUp(tx, page, sendErr.Error())
+	}
+	return e.ambiguous(tx, page, sendErr.Error())
+}
+
+func (e *Engine) retryIn(page receiver.Page, err error) time.Duration {
+	wait := retryFirst << min(page.Sends-1, 4)
+	if s, ok := errors.AsType[*receiver.SendError](err); ok && s.RetryAfter > wait {
+		return min(s.RetryAfter, page.Priority.ResponseTarget())
+	}
+	return wait
+}
+
+// ambiguous handles a page that may have arrived. P0 and P1 get one repeat that says so; P2 goes to the next level.
+func (e *Engine) ambiguous(tx Tx, page receiver.Page, why string) error {
+	page.Error, page.Lease.Owner, page.Lease.Tries = clip(why), "", 0
+	if !page.Repeated && page.Priority < receiver.P2 {
+		page.State, page.Repeated, page.Due = receiver.PagePending, true, tx.Now().Add(repeatAfter)
+		if err := tx.SavePage(page); err != nil {
+			return err
+		}
+		return note(tx, page.Incident, "page", describe(page, "may not have arrived and is repeated once, marked")+": "+page.Error)
+	}
+	page.State, page.Due = receiver.PageAmbiguous, time.Time{}
+	if err := tx.SavePage(page); err != nil {
+		return err
+	}
+	if err := note(tx, page.Incident, "page", describe(page, "may not have arrived")+": "+page.Error); err != nil {
+		return err
+	}
+	return e.hurry(tx, page)
+}
+
+func (e *Engine) giveUp(tx Tx, page receiver.Page, why string) error {
+	page.State, page.Due, page.Error = receiver.PageFailed, time.Time{}, clip(why)
+	if err := tx.SavePage(page); err != nil {
+		return err
+	}
+	if err := note(tx, page.Incident, "page", describe(page, "could not be delivered")+": "+page.Error); err != nil {
+		return err
+	}
+	return e.hurry(tx, page)
+}
+
+// hurry makes the next level due at once when no page of the current one has reached anybody, or still can.
+func (e *Engine) hurry(tx Tx, page receiver.Page) error {
+	i, err := tx.Incident(page.Incident)
+	if err != nil || !i.Open() || i.Ack != nil || i.Level != page.Level || page.Kind != receiver.NoticeFiring {
+		return err
+	}
+	pages, err := tx.Pages(page.Incident)
+	if err != nil {
+		return err
+	}
+	for _, p := range pages {
+		// Pages of earlier rounds say nothing about this one.
+		if p.Kind != receiver.NoticeFiring || p.Level != page.Level || p.Created.Before(page.Created) {
+			continue
+		}
+		switch p.State {
+		case receiver.PageSent, receiver.PagePending, receiver.PageSending:
+			return nil
+		}
+	}
+	// The last level repeats only in its own time: hurrying it would hammer a provider that is down.
+	if i.Level >= len(i.Ladder.Levels) {
+		i.Due = minTime(i.Due, tx.Now().Add(time.Minute))
+	} else {
+		i.Due = tx.Now()
+	}
+	return tx.SaveIncident(i)
+}
+
+func minTime(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+func describe(page receiver.Page, what string) string {
+	return fmt.Sprintf("level %d, %s (%s): %s", page.Level, page.Role, page.Channel, what)
+}

@@ -1,0 +1,27 @@
+package guard
+
+import (
+	"fmt"
+	"time"
+)
+
+// freshness refuses when the alert is over, old, or in a person's hands.
+func freshness(f Facts) Verdict {
+	if f.Person {
+		return pass()
+	}
+	if !f.Episode.Firing() {
+		return drop("the alert has resolved")
+	}
+	if !f.Incident.Open() {
+		return drop("the incident was resolved by " + f.Incident.ResolvedBy)
+	}
+	if ack := f.Incident.Ack; ack != nil && f.Now.Before(ack.Until) && !f.Policy.ActWhenAcked {
+		return refuse(fmt.Sprintf("%s has acknowledged the incident and is on it", ack.By))
+	}
+	// Our own clock on both sides: the sender's may be wrong.
+	if age := f.Now.Sub(f.Episode.LastSeen); age > time.Duration(f.Policy.MaxAge) {
+		return refuse(fmt.Sprintf("the alert was last heard of %s ago, more than max_age %s", age.Truncate(time.Second), f.Policy.MaxAge))
+	}
+	return pass()
+}

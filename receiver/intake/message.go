@@ -1,0 +1,112 @@
+// Package intake takes Alertmanager's webhook: it authenticates, limits, decodes and commits, and only then answers 2xx.
+// It never acts on an alert.
+package intake
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"time"
+
+	"github.com/prometheus/alertmanager/template"
+
+	"github.com/chronoops/chronoops/receiver"
+)
+
+// Message is one decoded webhook body.
+type Message struct {
+	Group     receiver.Group
+	Alerts    []receiver.Alert
+	Truncated uint64 // alerts that Alertmanager left out; they say nothing
+	Hash      string // of what it says; equal for retries and for the peers of a cluster
+}
+
+// payload is Alertmanager's body. The data is embedded by value: upstream's pointer stays nil for {"version":"4"}.
+type payload struct {
+	template.Data
+	Version         string `json:"version"`
+	GroupKey        string `json:"groupKey"`
+	TruncatedAlerts uint64 `json:"truncatedAlerts"`
+}
+
+// RejectError says why a body cannot be taken.
+type RejectError struct {
+	Code string // for the metric and the answer: json, version, alert
+	Err  error
+}
+
+// Error implements error.
+func (e *RejectError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *RejectError) Unwrap() error { return e.Err }
+
+func reject(code, format string, args ...any) error {
+	return &RejectError{Code: code, Err: fmt.Errorf(format, args...)}
+}
+
+// Decode reads a body of version 4. Unknown fields are accepted: the format grows.
+func Decode(body []byte, source string, ignoreLabels []string) (Message, error) {
+	var p payload
+	dec := json.NewDecoder(bytes.NewReader(body))
+	if err := dec.Decode(&p); err != nil {
+		return Message{}, reject("json", "body is not the JSON of an Alertmanager webhook: %w", err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return Message{}, reject("json", "body has more than one JSON value")
+	}
+	if p.Version != "4" {
+		return Message{}, reject("version", `body has version %q, want "4": send Alertmanager's standard webhook payload`, p.Version)
+	}
+	m := Message{
+		Group:     receiver.Group{Source: source, Receiver: unquote(p.Receiver), Labels: p.GroupLabels},
+		Truncated: p.TruncatedAlerts,
+	}
+	for n, a := range p.Alerts {
+		if len(a.Labels) == 0 {
+			return Message{}, reject("alert", "alert %d has no labels", n)
+		}
+		if a.Status != "firing" && a.Status != "resolved" {
+			return Message{}, reject("alert", "alert %d has status %q, want firing or resolved", n, a.Status)
+		}
+		m.Alerts = append(m.Alerts, receiver.Alert{
+			Source: source, Key: receiver.AlertKey(a.Labels, ignoreLabels), Firing: a.Status == "firing",
+			Labels: a.Labels, Annotations: a.Annotations, StartsAt: bounded(a.StartsAt), EndsAt: bounded(a.EndsAt), URL: a.GeneratorURL,
+		})
+	}
+	hash, err := p.hash()
+	if err != nil {
+		return Message{}, reject("json", "hash body: %w", err)
+	}
+	m.Hash = hash
+	return m, nil
+}
+
+// hash leaves out externalURL, which differs between the peers of a cluster.
+func (p payload) hash() (string, error) {
+	p.ExternalURL = ""
+	b, err := json.Marshal(p)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// bounded keeps hostile years out of the store's milliseconds.
+func bounded(t time.Time) time.Time {
+	if t.Year() < 1970 || t.Year() > 9999 {
+		return time.Unix(0, 0).UTC()
+	}
+	return t.UTC()
+}
+
+var quoted = regexp.MustCompile(`\\([\\.+*?()|\[\]{}^$])`)
+
+// unquote undoes the regexp quoting that Alertmanager applies to the receiver's name.
+func unquote(name string) string { return quoted.ReplaceAllString(name, "$1") }

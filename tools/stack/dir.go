@@ -1,0 +1,117 @@
+package stack
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const dirPrefix = "chronoops-stack-"
+
+// tempDir makes a folder that is removed by the returned function, or, if this program is killed, by a later tempDir: a
+// folder whose lock nobody holds has lost its owner.
+func tempDir(name string) (string, func(), error) {
+	base, err := openBase()
+	if err != nil {
+		return "", nil, err
+	}
+	sweep(base)
+	dir, err := os.MkdirTemp(base, dirPrefix+name+"-")
+	if err != nil {
+		return "", nil, err
+	}
+	held, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return "", nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	if err := syscall.Flock(int(held.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return "", nil, errors.Join(err, held.Close(), os.RemoveAll(dir))
+	}
+	return dir, func() {
+		os.RemoveAll(dir)
+		held.Close()
+	}, nil
+}
+
+// openBase is the temporary folder, or, where root's is closed to the users that servers run as, one that is open.
+func openBase() (string, error) {
+	bases := []string{os.TempDir()}
+	if os.Geteuid() == 0 {
+		bases = append(bases, "/tmp", "/var/tmp")
+	}
+	for _, base := range bases {
+		if os.Geteuid() != 0 || open(base) {
+			return base, nil
+		}
+	}
+	return "", fmt.Errorf("no temporary folder that other users can enter: set TMPDIR to one")
+}
+
+func open(dir string) bool {
+	for ; ; dir = filepath.Dir(dir) {
+		if info, err := os.Stat(dir); err != nil || info.Mode().Perm()&0o001 == 0 {
+			return false
+		}
+		if dir == filepath.Dir(dir) {
+			return true
+		}
+	}
+}
+
+// sweep removes the folders of programs that were killed. Young ones are left: their lock may be about to be taken.
+func sweep(base string) {
+	dirs, _ := filepath.Glob(filepath.Join(base, dirPrefix+"*"))
+	for _, dir := range dirs {
+		info, err := os.Lstat(dir)
+		if err != nil || !info.IsDir() || time.Since(info.ModTime()) < time.Minute {
+			continue
+		}
+		f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR, 0)
+		if err != nil {
+			continue
+		}
+		if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+			os.RemoveAll(dir)
+		}
+		f.Close()
+	}
+}
+
+// FreePort returns a TCP port of 127.0.0.1 that nothing listened on a moment ago.
+func FreePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, fmt.Errorf("find a free port: %w", err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// onPort runs start with the wanted port, or with a free one; a free one that was taken meanwhile is replaced.
+func onPort(wanted int, start func(port int) (*Server, error)) (*Server, int, error) {
+	if wanted != 0 {
+		s, err := start(wanted)
+		return s, wanted, err
+	}
+	var failed error
+	for range 3 {
+		port, err := FreePort()
+		if err != nil {
+			return nil, 0, err
+		}
+		s, err := start(port)
+		if err == nil {
+			return s, port, nil
+		}
+		failed = err
+		if !strings.Contains(strings.ToLower(err.Error()), "address already in use") {
+			break
+		}
+	}
+	return nil, 0, failed
+}
