@@ -54,7 +54,7 @@ contacts:
 		if page.Kind.Closes() {
 			status = "resolved"
 		}
-		if body.Version != "4" || body.Status != status || body.Alerts[0].Status != status || body.GroupKey != "chronoops/web1/incident/42" ||
+		if body.Version != "4" || body.Status != status || body.Alerts[0].Status != status || body.GroupKey != "chronoops/web1/incident/42/1740823200" ||
 			body.ExternalURL != "https://ops.example.com" || body.Receiver != "oncall/ann" {
 			t.Errorf("message %+v", body)
 		}
@@ -172,6 +172,17 @@ contacts:
 		mustLack(t, strings.ToLower(string(m.Data)), "alertmanager")
 		golden(t, []string{"email_firing.txt", "email_repeat.txt", "email_resolved.txt"}[i], p.Text)
 		ids = append(ids, p.Header.Get("Message-Id"))
+	}
+	// Numbers begin again with a new store; a mail program must not take the new page for the old one.
+	again := notice(receiver.NoticeFiring)
+	again.Since = again.Since.Add(24 * time.Hour)
+	outcome(t, n.Send(t.Context(), "运维工程师/林二/email", again), receiver.SendDelivered, "")
+	p, err := notifytest.Take(t, server).Parse()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Header.Get("Message-Id") == ids[0] {
+		t.Error("pages of the same number in two stores share a Message-Id")
 	}
 	if ids[0] != ids[1] || ids[0] == ids[2] {
 		t.Errorf("a repeat must have its page's Message-Id, another page its own: %q", ids)

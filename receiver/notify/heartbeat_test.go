@@ -40,13 +40,13 @@ func TestHeartbeat(t *testing.T) {
 			seen    []error
 		)
 		h := NewHeartbeat(HeartbeatOptions{
-			Config:  HeartbeatConfig{URL: "https://hc.example/s3cr3t-uuid", Interval: model.Duration(time.Minute)},
+			Config: HeartbeatConfig{URL: "https://hc.example/s3cr3t-uuid", Interval: model.Duration(time.Minute)},
 			Healthy: func() error {
 				mu.Lock()
 				defer mu.Unlock()
 				return healthy
 			},
-			Logger:  slog.New(slog.NewTextHandler(&log, nil)),
+			Logger: slog.New(slog.NewTextHandler(&log, nil)),
 			Client: &http.Client{Transport: transport(func(*http.Request) (int, error) {
 				mu.Lock()
 				defer mu.Unlock()

@@ -82,7 +82,7 @@ func (m *mailer) headers(out *bytes.Buffer, n receiver.Notice, data *template.Da
 		"Mime-Version":   "1.0",
 		"Auto-Submitted": "auto-generated",
 		// A repeat has the id of the page it repeats: mail programs show the two as one.
-		"Message-Id": fmt.Sprintf("<%s@%s>", idHash(m.instance+"/"+m.conf.To+"/"+n.ID), host),
+		"Message-Id": fmt.Sprintf("<%s@%s>", idHash(m.instance+"/"+m.conf.To+"/"+pageKey(n)), host),
 		"References": fmt.Sprintf("<%s@%s>", idHash(groupKey(n, m.instance)), host),
 	}
 	if n.Kind == receiver.NoticeFiring && n.Priority == receiver.P0 {
