@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -63,7 +64,7 @@ contacts:
 		}
 		a := body.Alerts[0]
 		if a.Annotations["title"] != subject(page) || a.Annotations["page"] != page.ID ||
-			a.Annotations["repeated"] != fmt.Sprint(page.Repeated) || a.Labels["priority"] != "P0" || a.Labels["incident"] != "42" {
+			a.Annotations["repeated"] != strconv.FormatBool(page.Repeated) || a.Labels["priority"] != "P0" || a.Labels["incident"] != "42" {
 			t.Errorf("alert %+v", a)
 		}
 		mustLack(t, strings.ToLower(string(r.Body)), "alertmanager")

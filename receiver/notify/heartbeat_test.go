@@ -126,7 +126,7 @@ func TestHeartbeatOverTheWire(t *testing.T) {
 	if err := h.beat(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if r := notifytest.Take(t, sink); r.Method != "POST" || r.Path != "/ping/s3cr3t-uuid" || r.Header.Get("User-Agent") != "chronoops/1.2.3" {
+	if r := notifytest.Take(t, sink); r.Method != http.MethodPost || r.Path != "/ping/s3cr3t-uuid" || r.Header.Get("User-Agent") != "chronoops/1.2.3" {
 		t.Errorf("request %+v", r)
 	}
 	sink.Fail(notifytest.Fault{Status: 500})

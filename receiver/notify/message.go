@@ -15,9 +15,9 @@ import (
 	"strings"
 	"time"
 
+	amalert "github.com/prometheus/alertmanager/alert"
 	amnotify "github.com/prometheus/alertmanager/notify"
 	"github.com/prometheus/alertmanager/template"
-	"github.com/prometheus/alertmanager/types"
 
 	"github.com/chronoops/chronoops/receiver"
 )
@@ -41,7 +41,7 @@ func (m *mailer) compose(ctx context.Context, n receiver.Notice) (message, error
 	}
 	ctx = noticeContext(ctx, n, "email", m.instance, m.name)
 	a := alert(n, "email")
-	data := amnotify.GetTemplateData(ctx, m.tmpl, []*types.Alert{a}, m.logger)
+	data := amnotify.GetTemplateData(ctx, m.tmpl, []*amalert.Alert{a}, m.logger)
 
 	var out bytes.Buffer
 	if err := m.headers(&out, n, data, from, to); err != nil {

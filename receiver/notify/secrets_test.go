@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -137,6 +138,7 @@ type failingThreads struct{}
 func (failingThreads) Thread(context.Context, string, int64) (string, error) {
 	return "", errors.New("store is down")
 }
+
 func (failingThreads) SetThread(context.Context, string, int64, string) error {
 	return errors.New("store is down")
 }
@@ -157,14 +159,14 @@ func TestPageWithoutThreads(t *testing.T) {
 func TestMemoryThreadsAreBounded(t *testing.T) {
 	var m memoryThreads
 	for i := range int64(3 * keptThreads) {
-		if err := m.SetThread(t.Context(), "c", i, fmt.Sprint(i)); err != nil {
+		if err := m.SetThread(t.Context(), "c", i, strconv.FormatInt(i, 10)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if len(m.refs) != keptThreads || len(m.order) != keptThreads {
 		t.Errorf("%d threads kept", len(m.refs))
 	}
-	if ref, _ := m.Thread(t.Context(), "c", 3*keptThreads-1); ref != fmt.Sprint(3*keptThreads-1) {
+	if ref, _ := m.Thread(t.Context(), "c", 3*keptThreads-1); ref != strconv.Itoa(3*keptThreads-1) {
 		t.Errorf("the latest is %q", ref)
 	}
 }
