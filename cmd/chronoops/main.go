@@ -1,0 +1,32 @@
+// Command chronoops watches a web stack, repairs what can safely be repaired, and pages people otherwise.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kingpin/v2"
+)
+
+func main() { os.Exit(run(os.Args[1:], console{in: os.Stdin, out: os.Stdout, err: os.Stderr})) }
+
+// run does one command and returns its exit code.
+func run(args []string, con console) int {
+	app := kingpin.New("chronoops", "Watches a web stack, repairs what can safely be repaired, and pages people otherwise.")
+	app.HelpFlag.Short('h')
+	app.UsageWriter(con.out)
+	do := commands{}
+	registerIncident(app, do, con)
+	registerAction(app, do, con)
+	registerPause(app, do, con)
+	name, err := app.Parse(args)
+	if err != nil {
+		printf(con.err, "chronoops: %s, try --help\n", err)
+		return exitUsage
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return do[name](ctx)
+}
