@@ -19,7 +19,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: build ## Build and start chronoops with the shipped configuration; repairs nothing, listens on loopback
-	bin/chronoops serve --config.file=$(CONFIG)
+	bin/chronoops serve --config.file=$(CONFIG) --web.listen-address=127.0.0.1:9847
 
 build: ## Build bin/chronoops
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='$(LDFLAGS)' -o bin/chronoops ./cmd/chronoops

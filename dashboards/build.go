@@ -151,8 +151,6 @@ func upOrDown() []any {
 	}}}
 }
 
-func number(v float64) *float64 { return &v }
-
 // panelID derives a panel's number from its title, so that links to it survive changes elsewhere.
 func panelID(title string) int {
 	h := fnv.New32a()

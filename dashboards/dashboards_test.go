@@ -233,7 +233,9 @@ func alertExprs(t *testing.T) map[string]string {
 			t.Fatal(err)
 		}
 		var file struct {
-			Groups []struct{ Rules []struct{ Alert, Expr string } }
+			Groups []struct {
+				Rules []struct{ Alert, Expr string }
+			}
 		}
 		if err := yaml.Load(b, &file); err != nil {
 			t.Fatal(err)

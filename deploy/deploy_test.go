@@ -233,7 +233,7 @@ func TestFilesWorkTogether(t *testing.T) {
 		fmt.Fprintln(w, `probe_success{probe="backend"} 0`)
 		fmt.Fprintf(w, "chronoops_rules_shipped_info{version=%q} 1\n", rules.Version)
 	})
-	mux.HandleFunc("GET /probe", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("GET /probe", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, "pg_up 0")
 	})
 	mux.HandleFunc("GET /sd", func(w http.ResponseWriter, r *http.Request) {
@@ -244,7 +244,7 @@ func TestFilesWorkTogether(t *testing.T) {
 		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprintf(w, "[%s,%s]", target("main", "true"), target("second", ""))
 	})
-	mux.HandleFunc("POST /api/v1/alerts", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("POST /api/v1/alerts", func(_ http.ResponseWriter, r *http.Request) {
 		if got := r.Header.Get("Authorization"); got != "Bearer secret" {
 			t.Errorf("webhook with the credential %q", got)
 		}

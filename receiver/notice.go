@@ -30,7 +30,7 @@ type Notice struct {
 	Links    []Link            // http and https; the first one leads to the incident
 	Labels   map[string]string // what the incident's alerts have in common
 	Timeline []string          // the latest entries, oldest first
-	Since    time.Time         // when the trouble began
+	Since    time.Time         // when the trouble began; the same in all notices of an incident
 	Now      time.Time         // when the notice was written
 	Repeated bool              // this page may have reached the person already
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -145,4 +146,34 @@ func lineOf(n *yaml.Node, path []any) int {
 		n = next
 	}
 	return line
+}
+
+// webConfigAuth reads from a --web.config.file whether it asks every request for HTTP Basic or for a client certificate.
+func webConfigAuth(file string) (basic, certificates bool, err error) {
+	if file == "" {
+		return false, false, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return false, false, fmt.Errorf("read web configuration: %w", err)
+	}
+	var c struct {
+		Users map[string]string `yaml:"basic_auth_users"`
+		TLS   struct {
+			ClientAuth string `yaml:"client_auth_type"`
+		} `yaml:"tls_server_config"`
+	}
+	if err := yaml.Load(text, &c); err != nil {
+		return false, false, fmt.Errorf("read web configuration %s: %w", file, err)
+	}
+	return len(c.Users) > 0, c.TLS.ClientAuth == "RequireAndVerifyClientCert", nil
+}
+
+// redacted writes the configuration in force without secrets.
+func (c *config) redacted() ([]byte, error) {
+	text, err := yaml.Dump(c)
+	if err != nil {
+		return nil, fmt.Errorf("write configuration: %w", err)
+	}
+	return text, nil
 }

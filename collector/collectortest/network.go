@@ -1,6 +1,7 @@
 package collectortest
 
 import (
+	"context"
 	"io"
 	"net"
 	"sync"
@@ -10,7 +11,7 @@ import (
 // Listen serves each connection to a free port of 127.0.0.1 with serve, until the test ends, and returns its address.
 func Listen(t testing.TB, serve func(net.Conn)) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,8 +82,9 @@ type Traffic struct {
 func NewProxy(t testing.TB, addr string) *Proxy {
 	t.Helper()
 	p := &Proxy{}
+	ctx := t.Context()
 	p.cond = sync.NewCond(&p.mu)
-	p.Addr = Listen(t, func(client net.Conn) { p.serve(client, addr) })
+	p.Addr = Listen(t, func(client net.Conn) { p.serve(ctx, client, addr) })
 	t.Cleanup(func() { p.Freeze(false) })
 	return p
 }
@@ -102,8 +104,8 @@ func (p *Proxy) Traffic() Traffic {
 	return p.stats
 }
 
-func (p *Proxy) serve(client net.Conn, addr string) {
-	server, err := net.Dial("tcp", addr)
+func (p *Proxy) serve(ctx context.Context, client net.Conn, addr string) {
+	server, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return
 	}

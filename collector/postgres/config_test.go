@@ -40,7 +40,7 @@ func TestConfigIsRefused(t *testing.T) {
 		"{name: main, dsn_file: /x, size_interval: -5m}":           "duration",
 		"{name: main, dsn_file: /x, application_names: 0}":         "at least 1",
 		"{name: main, dsn_file: /x, pool_size: 3}":                 "pool_size",
-		"{name: main, dsn_file: /x, application_names: plenty}":    "application_names",
+		"{name: main, dsn_file: /x, application_names: plenty}":    "plenty",
 		"{name: main, dsn_file: /x, dsn: ''}":                      "",
 		"{name: main, dsn: 'postgresql+psycopg2://u:p@h:5432/db'}": "",
 		"{name: main, dsn: 'host=h user=u password=p dbname=d'}":   "",

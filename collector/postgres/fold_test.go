@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -38,7 +39,7 @@ func TestTenThousandNames(t *testing.T) {
 		name := fmt.Sprintf("app-%d", i)
 		row := [][]byte{
 			[]byte(name), []byte("client backend"), []byte("db"), []byte("idle"), []byte("u"), nil, nil, []byte("1"),
-			[]byte(fmt.Sprint(i)),
+			[]byte(strconv.Itoa(i)),
 		}
 		err := state.row(row, &in, func(s string) string { return f.name(s, time.Unix(0, 0)) })
 		if err != nil {

@@ -24,7 +24,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 // A server that the tests share; those that hurt their server start one of their own.
 var (
 	shared     *stack.Postgres
-	sharedErr  error
+	errShared  error
 	sharedOnce sync.Once
 )
 
@@ -42,9 +42,9 @@ func TestMain(m *testing.M) {
 
 func server(t testing.TB) *stack.Postgres {
 	t.Helper()
-	sharedOnce.Do(func() { shared, sharedErr = stack.StartPostgres(context.Background(), stack.PostgresOptions{}) })
-	if sharedErr != nil {
-		t.Fatal(sharedErr)
+	sharedOnce.Do(func() { shared, errShared = stack.StartPostgres(context.Background(), stack.PostgresOptions{}) })
+	if errShared != nil {
+		t.Fatal(errShared)
 	}
 	return shared
 }

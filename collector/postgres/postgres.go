@@ -150,8 +150,7 @@ func (c *Collector) collect(ctx context.Context, w *collector.Writer) error {
 		version, monitor = c.intern.text(row[1]), string(row[2]) == "true"
 		return nil
 	})
-	var lost *lostError
-	if errors.As(err, &lost) {
+	if _, lost := errors.AsType[*lostError](err); lost {
 		c.drop()
 		return c.down(err, true)
 	}
@@ -190,8 +189,7 @@ func (c *Collector) read(w *collector.Writer, run *scrape, due []*viewState, mon
 					v.failed()
 					err = broken
 				}
-				var lost *lostError
-				if errors.As(err, &lost) {
+				if _, lost := errors.AsType[*lostError](err); lost {
 					broken = err
 				}
 			}

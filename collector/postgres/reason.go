@@ -76,9 +76,8 @@ func hint(err error) string {
 
 // redacted keeps what reason and down look at and drops the rest of err, which has the credentials in reach.
 func redacted(err error, cfg *pgconn.Config) error {
-	var connectErr *pgconn.ConnectError
-	if errors.As(err, &connectErr) {
-		err = connectErr.Unwrap()
+	if failed, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		err = failed.Unwrap()
 	}
 	return &redactedError{err: err, password: cfg.Password}
 }

@@ -28,7 +28,6 @@ var settingsView = view{
 // settings holds the families that were made for the settings of this server.
 type settings struct {
 	families map[string]*collector.Family // by setting and unit, such as work_mem_bytes
-	in       interner
 }
 
 // knownSettings are those that rules and dashboards rely on; a server has some 250 more of the same kind.

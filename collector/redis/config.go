@@ -92,7 +92,7 @@ func (c *Config) options() (*goredis.Options, error) {
 	}
 	o := &goredis.Options{
 		Network: parsed.Network, Addr: parsed.Addr, DB: parsed.DB,
-		Username: parsed.Username, Password: parsed.Password, TLSConfig: parsed.TLSConfig,
+		Username: parsed.Username, Password: parsed.Password,
 		ClientName: clientName, Protocol: 2, DisableIdentity: true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 		PoolSize:                 1, MaxActiveConns: 1, PipelinePoolSize: -1,
@@ -111,11 +111,13 @@ func (c *Config) options() (*goredis.Options, error) {
 			return nil, err
 		}
 	}
+	tlsConfig := parsed.TLSConfig
 	if c.TLS != nil {
-		if o.TLSConfig, err = c.tls(o.TLSConfig); err != nil {
+		if tlsConfig, err = c.tls(tlsConfig); err != nil {
 			return nil, &configError{fmt.Errorf("tls_config of redis target %q: %w", c.Name, err)}
 		}
 	}
+	o.Dialer = dialer(tlsConfig)
 	return o, nil
 }
 

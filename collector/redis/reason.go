@@ -23,33 +23,46 @@ var replies = []struct{ text, reason string }{
 	{"DB index is out of range", collector.ReasonDatabase},
 }
 
-// reason names why the server could not be read.
-func reason(err error) string {
+// saidByServer returns the text of an error reply.
+func saidByServer(err error) (string, bool) {
 	var (
-		cfg   *configError
 		reply goredis.Error
+		bye   farewell
 	)
 	switch {
-	case errors.As(err, &cfg):
-		return collector.ReasonConfig
-	case errors.Is(err, goredis.ErrPoolTimeout):
-		return collector.ReasonTimeout
 	case errors.As(err, &reply):
-		for _, r := range replies {
-			if strings.Contains(reply.Error(), r.text) {
-				return r.reason
-			}
-		}
-		return collector.ReasonError
+		return reply.Error(), true
+	case errors.As(err, &bye):
+		return bye.Error(), true
+	default:
+		return "", false
 	}
-	return collector.NetReason(err)
+}
+
+// reason names why the server could not be read.
+func reason(err error) string {
+	if _, ok := errors.AsType[*configError](err); ok {
+		return collector.ReasonConfig
+	}
+	if errors.Is(err, goredis.ErrPoolTimeout) {
+		return collector.ReasonTimeout
+	}
+	text, ok := saidByServer(err)
+	if !ok {
+		return collector.NetReason(err)
+	}
+	for _, r := range replies {
+		if strings.Contains(text, r.text) {
+			return r.reason
+		}
+	}
+	return collector.ReasonError
 }
 
 // describe gives an error words that stay the same from scrape to scrape.
 func describe(err error) string {
-	var reply goredis.Error
-	if errors.As(err, &reply) {
-		return reply.Error()
+	if text, ok := saidByServer(err); ok {
+		return text
 	}
 	if text := collector.NetError(err); text != "" {
 		return text
@@ -59,7 +72,6 @@ func describe(err error) string {
 
 // refused reports whether the server will not carry out the command however often it is asked.
 func refused(err error) bool {
-	var reply goredis.Error
-	return errors.As(err, &reply) &&
-		(strings.HasPrefix(reply.Error(), "NOPERM") || strings.HasPrefix(reply.Error(), "ERR unknown"))
+	text, ok := saidByServer(err)
+	return ok && (strings.HasPrefix(text, "NOPERM") || strings.HasPrefix(text, "ERR unknown"))
 }

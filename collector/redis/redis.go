@@ -176,12 +176,17 @@ func (c *Collector) ask(ctx context.Context, w *collector.Writer) (*answers, err
 	}
 	_, pipeErr := p.Exec(ctx)
 	var err error
-	if got.info, err = info.Result(); err != nil {
+	if got.info, err = info.Result(); err == nil && got.info == "" {
+		err = pipeErr // The client keeps an error of the login from the commands.
+		if err == nil {
+			err = errors.New("the reply to INFO is empty")
+		}
+	}
+	if err != nil {
 		c.drop()
 		return nil, err
 	}
-	var reply goredis.Error
-	if pipeErr != nil && !errors.As(pipeErr, &reply) {
+	if _, ok := saidByServer(pipeErr); pipeErr != nil && !ok {
 		c.drop() // It broke after INFO; the parts that are missing tell.
 	}
 	if got.config != nil {

@@ -59,7 +59,7 @@ func replicationFamilies() []*collector.Family {
 
 // replication records a line with labels and reports whether it is one.
 func replication(w *collector.Writer, id *identity, key, value string) bool {
-	family := linkUp
+	var family *collector.Family
 	switch key {
 	case "master_link_status":
 		up := 0.0

@@ -115,3 +115,16 @@ func (r *Registry) Specs() []Spec {
 	}
 	return specs
 }
+
+// Replace returns a registry in which one action has taken the place of the one with its name.
+func (r *Registry) Replace(a Action) *Registry {
+	list := make([]Action, 0, len(r.names))
+	for _, name := range r.names {
+		if name == a.Spec().Name {
+			list = append(list, a)
+		} else {
+			list = append(list, r.actions[name])
+		}
+	}
+	return NewRegistry(list...)
+}

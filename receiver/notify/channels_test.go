@@ -3,10 +3,17 @@ package notify
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -48,7 +55,7 @@ contacts:
 		if page.Kind.Closes() {
 			status = "resolved"
 		}
-		if body.Version != "4" || body.Status != status || body.Alerts[0].Status != status || body.GroupKey != "chronoops/web1/incident/42" ||
+		if body.Version != "4" || body.Status != status || body.Alerts[0].Status != status || body.GroupKey != "chronoops/web1/incident/42/1740823200" ||
 			body.ExternalURL != "https://ops.example.com" || body.Receiver != "oncall/ann" {
 			t.Errorf("message %+v", body)
 		}
@@ -57,7 +64,7 @@ contacts:
 		}
 		a := body.Alerts[0]
 		if a.Annotations["title"] != subject(page) || a.Annotations["page"] != page.ID ||
-			a.Annotations["repeated"] != fmt.Sprint(page.Repeated) || a.Labels["priority"] != "P0" || a.Labels["incident"] != "42" {
+			a.Annotations["repeated"] != strconv.FormatBool(page.Repeated) || a.Labels["priority"] != "P0" || a.Labels["incident"] != "42" {
 			t.Errorf("alert %+v", a)
 		}
 		mustLack(t, strings.ToLower(string(r.Body)), "alertmanager")
@@ -167,6 +174,17 @@ contacts:
 		golden(t, []string{"email_firing.txt", "email_repeat.txt", "email_resolved.txt"}[i], p.Text)
 		ids = append(ids, p.Header.Get("Message-Id"))
 	}
+	// Numbers begin again with a new store; a mail program must not take the new page for the old one.
+	again := notice(receiver.NoticeFiring)
+	again.Since = again.Since.Add(24 * time.Hour)
+	outcome(t, n.Send(t.Context(), "运维工程师/林二/email", again), receiver.SendDelivered, "")
+	p, err := notifytest.Take(t, server).Parse()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Header.Get("Message-Id") == ids[0] {
+		t.Error("pages of the same number in two stores share a Message-Id")
+	}
 	if ids[0] != ids[1] || ids[0] == ids[2] {
 		t.Errorf("a repeat must have its page's Message-Id, another page its own: %q", ids)
 	}
@@ -236,6 +254,42 @@ contacts:
 	}
 	outcome(t, n.Send(t.Context(), "oncall/ann/webhook", notice(receiver.NoticeFiring)), receiver.SendDelivered, "")
 	notifytest.Take(t, sink)
+}
+
+// TestClockAhead: the store's clock may be ahead of ours, and Alertmanager judges by ours whether an alert is over.
+func TestClockAhead(t *testing.T) {
+	sink := notifytest.NewWebhook(t)
+	n := newNotifier(t, "contacts: [{role: oncall, name: ann, webhook_configs: [{url: '"+sink.URL()+"'}]}]")
+	page := notice(receiver.NoticeResolved)
+	page.Now = time.Now().Add(time.Hour)
+	outcome(t, n.Send(t.Context(), "oncall/ann/webhook", page), receiver.SendDelivered, "")
+	var body struct{ Status string }
+	if r := notifytest.Take(t, sink); r.Decode(&body) != nil || body.Status != "resolved" {
+		t.Errorf("status %q of %s", body.Status, r.Body)
+	}
+}
+
+// TestConnectionPerPage: a kept connection that the other side has closed meanwhile would look like a lost page.
+func TestConnectionPerPage(t *testing.T) {
+	var opened atomic.Int64
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		fmt.Fprint(w, "ok")
+	}))
+	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	n := newNotifier(t, "contacts: [{role: oncall, name: ann, webhook_configs: [{url: '"+server.URL+"'}]}]")
+	for range 3 {
+		outcome(t, n.Send(t.Context(), "oncall/ann/webhook", notice(receiver.NoticeFiring)), receiver.SendDelivered, "")
+	}
+	if got := opened.Load(); got != 3 {
+		t.Errorf("%d connections for 3 pages", got)
+	}
 }
 
 func indent(t *testing.T, raw json.RawMessage) string {

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net/mail"
@@ -17,7 +18,7 @@ type Config struct {
 	Contacts []Contact `yaml:"contacts,omitempty"`
 }
 
-// Global is Alertmanager's `global` block, verbatim: smtp_smarthost, slack_api_url, http_config, …
+// Global is Alertmanager's `global` block, verbatim: smtp_smarthost, slack_api_url, http_config and so on.
 type Global map[string]any
 
 // UnmarshalYAML implements yaml.Unmarshaler and refuses what Alertmanager would refuse.
@@ -145,13 +146,13 @@ func (s *SlackBot) UnmarshalYAML(unmarshal func(any) error) error {
 	}
 	switch u, err := url.Parse(p.APIURL); {
 	case (p.Token == "") == (p.TokenFile == ""):
-		return fmt.Errorf("slack: want exactly one of bot_token_file and bot_token")
+		return errors.New("slack: want exactly one of bot_token_file and bot_token")
 	case p.Channel == "":
-		return fmt.Errorf("slack: channel is missing: give the channel's id, and invite the bot to the channel")
+		return errors.New("slack: channel is missing: give the channel's id, and invite the bot to the channel")
 	case strings.Contains(p.Channel, "{{"):
-		return fmt.Errorf("slack: channel must not be a template: who is told may not depend on an alert's labels")
+		return errors.New("slack: channel must not be a template: who is told may not depend on an alert's labels")
 	case err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http"):
-		return fmt.Errorf("slack: api_url must be a http or https URL such as https://slack.com/api/")
+		return errors.New("slack: api_url must be a http or https URL such as https://slack.com/api/")
 	}
 	if !strings.HasSuffix(p.APIURL, "/") {
 		p.APIURL += "/"

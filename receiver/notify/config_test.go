@@ -308,8 +308,8 @@ func templatesIn(v reflect.Value, depth int) []string {
 			found = append(found, templatesIn(v.Elem(), depth+1)...)
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			found = append(found, templatesIn(v.Field(i), depth+1)...)
+		for _, field := range v.Fields() {
+			found = append(found, templatesIn(field, depth+1)...)
 		}
 	case reflect.Slice:
 		for i := range v.Len() {
@@ -319,6 +319,7 @@ func templatesIn(v reflect.Value, depth int) []string {
 		for _, key := range v.MapKeys() {
 			found = append(found, templatesIn(v.MapIndex(key), depth+1)...)
 		}
+	default: // numbers and switches hold no text
 	}
 	return found
 }

@@ -160,8 +160,10 @@ func FuzzBounded(f *testing.F) {
 	f.Add("\x1b[", "http://[::1]:80/")
 	f.Add(strings.Repeat("é", 5000), "")
 	f.Fuzz(func(t *testing.T, text, link string) {
-		n := bounded(receiver.Notice{Kind: receiver.NoticeFiring, Title: text, Summary: text, Labels: map[string]string{text: text},
-			Facts: []receiver.Fact{{Name: text, Value: text}}, Links: []receiver.Link{{Text: text, URL: link}}, Timeline: []string{text}})
+		n := bounded(receiver.Notice{
+			Kind: receiver.NoticeFiring, Title: text, Summary: text, Labels: map[string]string{text: text},
+			Facts: []receiver.Fact{{Name: text, Value: text}}, Links: []receiver.Link{{Text: text, URL: link}}, Timeline: []string{text},
+		})
 		for _, s := range []string{subject(n), body(n)} {
 			if !utf8.ValidString(s) || strings.ContainsFunc(strings.ReplaceAll(s, "\n", ""), unicode.IsControl) {
 				t.Errorf("%q is not plain text", s)

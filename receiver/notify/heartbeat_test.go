@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,6 +32,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestHeartbeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var (
+			mu      sync.Mutex // over all that follows
 			log     bytes.Buffer
 			beats   int
 			answer  = 200
@@ -38,18 +40,37 @@ func TestHeartbeat(t *testing.T) {
 			seen    []error
 		)
 		h := NewHeartbeat(HeartbeatOptions{
-			Config:  HeartbeatConfig{URL: "https://hc.example/s3cr3t-uuid", Interval: model.Duration(time.Minute)},
-			Healthy: func() error { return healthy },
-			Logger:  slog.New(slog.NewTextHandler(&log, nil)),
-			Client: &http.Client{Transport: transport(func(r *http.Request) (int, error) {
+			Config: HeartbeatConfig{URL: "https://hc.example/s3cr3t-uuid", Interval: model.Duration(time.Minute)},
+			Healthy: func() error {
+				mu.Lock()
+				defer mu.Unlock()
+				return healthy
+			},
+			Logger: slog.New(slog.NewTextHandler(&log, nil)),
+			Client: &http.Client{Transport: transport(func(*http.Request) (int, error) {
+				mu.Lock()
+				defer mu.Unlock()
 				beats++
 				if answer == 0 {
 					return 0, errors.New("connection refused")
 				}
 				return answer, nil
 			})},
-			Observe: func(err error) { seen = append(seen, err) },
+			Observe: func(err error) { seen = append(seen, err) }, // read after Run has ended
 		})
+		set := func(code int, err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			answer, healthy = code, err
+		}
+		expect := func(want int, when string) {
+			t.Helper()
+			mu.Lock()
+			defer mu.Unlock()
+			if beats != want {
+				t.Errorf("%d beats %s, want %d", beats, when, want)
+			}
+		}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- h.Run(ctx) }()
@@ -58,23 +79,17 @@ func TestHeartbeat(t *testing.T) {
 			synctest.Wait()
 		}
 		synctest.Wait()
-		if beats != 1 {
-			t.Errorf("%d beats at the start, want 1", beats)
-		}
+		expect(1, "at the start")
 		minutes(3)
-		if beats != 4 {
-			t.Errorf("%d beats after three minutes, want 4", beats)
-		}
-		healthy = errors.New("store is down")
+		expect(4, "after three minutes")
+		set(200, errors.New("store is down"))
 		minutes(5)
-		if beats != 4 {
-			t.Errorf("%d beats while not healthy, want still 4", beats)
-		}
-		healthy, answer = nil, 0
+		expect(4, "while not healthy")
+		set(0, nil)
 		minutes(2)
-		answer = 404
+		set(404, nil)
 		minutes(1)
-		answer = 200
+		set(200, nil)
 		minutes(2)
 		cancel()
 		if err := <-done; err != nil {
@@ -111,7 +126,7 @@ func TestHeartbeatOverTheWire(t *testing.T) {
 	if err := h.beat(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if r := notifytest.Take(t, sink); r.Method != "POST" || r.Path != "/ping/s3cr3t-uuid" || r.Header.Get("User-Agent") != "chronoops/1.2.3" {
+	if r := notifytest.Take(t, sink); r.Method != http.MethodPost || r.Path != "/ping/s3cr3t-uuid" || r.Header.Get("User-Agent") != "chronoops/1.2.3" {
 		t.Errorf("request %+v", r)
 	}
 	sink.Fail(notifytest.Fault{Status: 500})

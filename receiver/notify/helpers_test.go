@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"errors"
 	"flag"
 	"log/slog"
 	"os"
@@ -30,7 +31,7 @@ func load(text string) (file, error) {
 	return f, err
 }
 
-// newNotifier builds a Notifier from YAML; "@" stands for an indented list entry's role and name.
+// newNotifier builds a Notifier from the YAML of a configuration file.
 func newNotifier(t *testing.T, text string, options ...func(*Options)) *Notifier {
 	t.Helper()
 	f, err := load(text)
@@ -113,7 +114,8 @@ func outcome(t *testing.T, err error, want receiver.SendOutcome, reason string) 
 		}
 		return nil
 	}
-	e, ok := err.(*receiver.SendError)
+	e := &receiver.SendError{}
+	ok := errors.As(err, &e)
 	if !ok {
 		t.Fatalf("error %v (%T), want a *receiver.SendError", err, err)
 	}

@@ -66,13 +66,17 @@ func noticeContext(ctx context.Context, n receiver.Notice, kind, instance, name 
 	return amnotify.WithNotificationReason(ctx, reason)
 }
 
-// groupKey is what providers tell incidents apart by: firing and resolved of one incident meet at it.
+// groupKey is what providers tell incidents apart by: firing and resolved of one incident meet at it. Numbers begin
+// again with a new store, so the incident's beginning is part of it.
 func groupKey(n receiver.Notice, instance string) string {
 	if n.Incident == 0 {
-		return fmt.Sprintf("chronoops/%s/page/%s", instance, n.ID)
+		return fmt.Sprintf("chronoops/%s/%s", instance, pageKey(n))
 	}
-	return fmt.Sprintf("chronoops/%s/incident/%d", instance, n.Incident)
+	return fmt.Sprintf("chronoops/%s/incident/%d/%d", instance, n.Incident, n.Since.Unix())
 }
+
+// pageKey is the same for a page and its repeat, and for no other page, not even of an earlier store.
+func pageKey(n receiver.Notice) string { return fmt.Sprintf("page/%s/%d", n.ID, n.Since.Unix()) }
 
 // guarded turns a panic of somebody else's code into an error: paging goes on.
 func guarded(ctx context.Context, s sender, n receiver.Notice) (v verdict, err error) {

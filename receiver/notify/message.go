@@ -15,9 +15,9 @@ import (
 	"strings"
 	"time"
 
+	amalert "github.com/prometheus/alertmanager/alert"
 	amnotify "github.com/prometheus/alertmanager/notify"
 	"github.com/prometheus/alertmanager/template"
-	"github.com/prometheus/alertmanager/types"
 
 	"github.com/chronoops/chronoops/receiver"
 )
@@ -41,7 +41,7 @@ func (m *mailer) compose(ctx context.Context, n receiver.Notice) (message, error
 	}
 	ctx = noticeContext(ctx, n, "email", m.instance, m.name)
 	a := alert(n, "email")
-	data := amnotify.GetTemplateData(ctx, m.tmpl, []*types.Alert{a}, m.logger)
+	data := amnotify.GetTemplateData(ctx, m.tmpl, []*amalert.Alert{a}, m.logger)
 
 	var out bytes.Buffer
 	if err := m.headers(&out, n, data, from, to); err != nil {
@@ -82,7 +82,7 @@ func (m *mailer) headers(out *bytes.Buffer, n receiver.Notice, data *template.Da
 		"Mime-Version":   "1.0",
 		"Auto-Submitted": "auto-generated",
 		// A repeat has the id of the page it repeats: mail programs show the two as one.
-		"Message-Id": fmt.Sprintf("<%s@%s>", idHash(m.instance+"/"+m.conf.To+"/"+n.ID), host),
+		"Message-Id": fmt.Sprintf("<%s@%s>", idHash(m.instance+"/"+m.conf.To+"/"+pageKey(n)), host),
 		"References": fmt.Sprintf("<%s@%s>", idHash(groupKey(n, m.instance)), host),
 	}
 	if n.Kind == receiver.NoticeFiring && n.Priority == receiver.P0 {

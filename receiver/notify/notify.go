@@ -21,7 +21,7 @@ type Options struct {
 	Instance    string        // tells our incidents from those of other installations at one provider
 	ExternalURL string        // where people find us; part of messages
 	Version     string        // for the User-Agent; intake may refuse "chronoops/", which would be a loop
-	Threads     Threads       // nil: in memory
+	Threads     Threads       // nil: in the memory of this Notifier
 	Timeout     time.Duration // of one send; default 10 s
 	Logger      *slog.Logger
 }
@@ -68,7 +68,7 @@ func New(o Options) (*Notifier, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	if o.Threads == nil {
-		o.Threads = &memoryThreads{}
+		o.Threads = NewMemoryThreads()
 	}
 	external, err := url.Parse(o.ExternalURL)
 	if err != nil {

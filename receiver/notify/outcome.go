@@ -90,8 +90,9 @@ func judgeAnswer(err error, retry bool) (verdict, bool) {
 			return verdict{outcome: receiver.SendUnknown, reason: "response"}, true
 		}
 		return verdict{outcome: receiver.SendRefused, reason: "client_error"}, true
+	default:
+		return verdict{}, false
 	}
-	return verdict{}, false
 }
 
 // statusText and telegramText are how integrations word a provider's status code; a test holds them to it.

@@ -280,6 +280,26 @@ func TestTelegramOutcomes(t *testing.T) {
 	})
 }
 
+// TestCancelledWhileTheServerThinks: the process stops while a mail server sits on an accepted message.
+func TestCancelledWhileTheServerThinks(t *testing.T) {
+	server := notifytest.NewSMTP(t, notifytest.SMTPOptions{})
+	server.Fail(notifytest.SMTPFault{At: notifytest.StageEnd, Hang: true})
+	n := newNotifier(t, mailConfig(server.Addr(), "x"), short(time.Minute))
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- n.Send(ctx, "oncall/ann/email", notice(receiver.NoticeFiring)) }()
+	notifytest.Take(t, server) // it has the message
+	cancel()
+	select {
+	case err := <-done:
+		if got := receiver.OutcomeOf(err); got != receiver.SendUnknown {
+			t.Errorf("outcome %s: %v", got, err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Error("the send goes on after its context ended")
+	}
+}
+
 func TestUnknownChannel(t *testing.T) {
 	n := newNotifier(t, "contacts: []\n")
 	outcome(t, n.Send(t.Context(), "a/b/email", notice(receiver.NoticeFiring)), receiver.SendRefused, "config")
@@ -289,9 +309,7 @@ func TestUnknownChannel(t *testing.T) {
 type panicking struct{}
 
 func (panicking) send(context.Context, receiver.Notice) (verdict, error) {
-	var m map[string]int
-	m["x"]++
-	return verdict{}, nil
+	panic("a fault of the integration")
 }
 
 func TestPanicIsContained(t *testing.T) {

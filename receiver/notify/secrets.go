@@ -96,7 +96,7 @@ func urlSecrets(text string) []string {
 	if password, ok := u.User.Password(); ok {
 		found.add(password)
 	}
-	for _, part := range strings.Split(u.Path, "/") {
+	for part := range strings.SplitSeq(u.Path, "/") {
 		if len(part) >= 8 { // "services", "hooks": short parts are names of an API
 			found.add(part)
 		}

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -137,6 +138,7 @@ type failingThreads struct{}
 func (failingThreads) Thread(context.Context, string, int64) (string, error) {
 	return "", errors.New("store is down")
 }
+
 func (failingThreads) SetThread(context.Context, string, int64, string) error {
 	return errors.New("store is down")
 }
@@ -157,14 +159,14 @@ func TestPageWithoutThreads(t *testing.T) {
 func TestMemoryThreadsAreBounded(t *testing.T) {
 	var m memoryThreads
 	for i := range int64(3 * keptThreads) {
-		if err := m.SetThread(t.Context(), "c", i, fmt.Sprint(i)); err != nil {
+		if err := m.SetThread(t.Context(), "c", i, strconv.FormatInt(i, 10)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if len(m.refs) != keptThreads || len(m.order) != keptThreads {
 		t.Errorf("%d threads kept", len(m.refs))
 	}
-	if ref, _ := m.Thread(t.Context(), "c", 3*keptThreads-1); ref != fmt.Sprint(3*keptThreads-1) {
+	if ref, _ := m.Thread(t.Context(), "c", 3*keptThreads-1); ref != strconv.Itoa(3*keptThreads-1) {
 		t.Errorf("the latest is %q", ref)
 	}
 }
@@ -190,6 +192,22 @@ func TestSendsAtOnce(t *testing.T) {
 	for range count {
 		if err := <-done; err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// TestCleanUnknownSecrets: what nobody configured may hold a credential too.
+func TestCleanUnknownSecrets(t *testing.T) {
+	var s secrets
+	for text, want := range map[string]string{
+		`Post "https://user:pw@other.example:8443/hook/abc?token=def": EOF`: `Post "https://other.example:8443/…": EOF`,
+		"see http://other.example?sig=abc now":                              "see http://other.example/… now",
+		"token xoxb-12-ab-CD is bad":                                        "token <secret> is bad",
+		"line one\r\nline \x1b[31mtwo":                                      "line one line two",
+		strings.Repeat("é", 5000):                                           strings.Repeat("é", longestError-1) + "…",
+	} {
+		if got := s.clean(text); got != want {
+			t.Errorf("clean(%q) = %q, want %q", text, got, want)
 		}
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
+	amalert "github.com/prometheus/alertmanager/alert"
 	"github.com/prometheus/alertmanager/template"
-	"github.com/prometheus/alertmanager/types"
 	"github.com/prometheus/common/model"
 
 	"github.com/chronoops/chronoops/receiver"
@@ -39,14 +39,14 @@ const (
 
 // alert is a notice in the form that integrations and their templates know. The values are bounded and inert in the
 // markup of that kind of channel, since templates of users refer to them too.
-func alert(n receiver.Notice, kind string) *types.Alert {
+func alert(n receiver.Notice, kind string) *amalert.Alert {
 	n = bounded(n)
 	inert := harmless(kind)
 	text := cut(body(n), maxBody)
 	for kind == "telegram" && len(html.EscapeString(text)) > maxTelegram {
 		text = cut(text, len([]rune(text))*3/4)
 	}
-	a := &types.Alert{Alert: model.Alert{
+	a := &amalert.Alert{Alert: model.Alert{
 		Labels: labelSet(n, inert),
 		Annotations: model.LabelSet{
 			"title":       model.LabelValue(inert(subject(n))),

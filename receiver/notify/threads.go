@@ -12,7 +12,10 @@ type Threads interface {
 	SetThread(ctx context.Context, channel string, incident int64, ref string) error
 }
 
-// memoryThreads forgets at the end of the process, and the oldest ones before.
+// NewMemoryThreads remembers until the end of the process, and the latest incidents only. Notifiers that follow each
+// other share one.
+func NewMemoryThreads() Threads { return &memoryThreads{} }
+
 type memoryThreads struct {
 	mu    sync.Mutex
 	refs  map[threadKey]string

@@ -49,7 +49,7 @@ func openBase() (string, error) {
 			return base, nil
 		}
 	}
-	return "", fmt.Errorf("no temporary folder that other users can enter: set TMPDIR to one")
+	return "", errors.New("no temporary folder that other users can enter: set TMPDIR to one")
 }
 
 func open(dir string) bool {

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -190,7 +191,7 @@ func (c *Clean) Plan(ctx context.Context, p action.Params) (receiver.Plan, error
 		return receiver.Plan{}, err
 	}
 	plan.Made = now
-	plan.Limits = map[string]string{"bytes": p.String("max_bytes"), "files": fmt.Sprint(r.maxFiles)}
+	plan.Limits = map[string]string{"bytes": p.String("max_bytes"), "files": strconv.Itoa(r.maxFiles)}
 	plan.Summary = fmt.Sprintf("delete %s, %s, older than %s, beneath %s%s", count(len(data.Files), "file"), bytesWords(total),
 		p.String("older_than"), strings.Join(r.roots, ", "), leftWords(w.left))
 	steps := make([]string, 0, len(data.Files))

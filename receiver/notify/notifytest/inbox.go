@@ -72,7 +72,8 @@ func (b *inbox[T]) unexpected(server string) error {
 // Take takes the oldest message and fails the test when none arrives within 10 seconds.
 func Take[T any](t testing.TB, from interface {
 	Next(ctx context.Context) (T, error)
-}) T {
+},
+) T {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()

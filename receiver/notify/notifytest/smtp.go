@@ -2,6 +2,7 @@ package notifytest
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"encoding/base64"
 	"encoding/pem"
@@ -109,7 +110,7 @@ type SMTP struct {
 
 // StartSMTP starts a server on a free port.
 func StartSMTP(o SMTPOptions) (*SMTP, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"slices"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+	"github.com/prometheus/common/promslog"
+	promslogflag "github.com/prometheus/common/promslog/flag"
+	"github.com/prometheus/exporter-toolkit/web"
+	"github.com/prometheus/exporter-toolkit/web/kingpinflag"
+
+	"github.com/chronoops/chronoops/collector"
+	apicollector "github.com/chronoops/chronoops/collector/api"
+	"github.com/chronoops/chronoops/collector/host"
+	pgcollector "github.com/chronoops/chronoops/collector/postgres"
+	rediscollector "github.com/chronoops/chronoops/collector/redis"
+)
+
+// defaultAddress is the port under which chronoops listens.
+const defaultAddress = ":9847"
+
+// serveFlags are those of `chronoops serve`.
+type serveFlags struct {
+	configFile      string
+	storagePath     string
+	web             *web.FlagConfig
+	receiver        web.FlagConfig
+	telemetryPath   string
+	disableExporter bool
+	maxRequests     int
+	timeoutOffset   time.Duration
+	openMetrics     bool
+	withReceiver    bool
+	pprof           bool
+	host            host.Options
+	selection       selection
+	log             promslog.Config
+}
+
+func (f *serveFlags) register(cmd *kingpin.CmdClause, app *kingpin.Application) {
+	cmd.Flag("config.file", "Configuration file; without one the host is watched, and what DATABASE_URL, PG*, REDIS_URL and API_URL name.").StringVar(&f.configFile)
+	cmd.Flag("storage.path", "Folder of the receiver's state. Default: $STATE_DIRECTORY, else ./chronoops-data.").Default(defaultStorage()).StringVar(&f.storagePath)
+	f.web = kingpinflag.AddFlags(cmd, defaultAddress)
+	f.receiver = web.FlagConfig{WebListenAddresses: new([]string), WebSystemdSocket: new(bool), WebConfigFile: new(string)}
+	cmd.Flag("receiver.listen-address", "A listener of its own for webhook, API and incident pages. Repeatable; by default they share --web.listen-address.").
+		StringsVar(f.receiver.WebListenAddresses)
+	cmd.Flag("receiver.web.config.file", "TLS for the receiver's own listener, as --web.config.file.").StringVar(f.receiver.WebConfigFile)
+	cmd.Flag("receiver", "Run the receiver if the configuration has a `receiver:` section.").Default("true").BoolVar(&f.withReceiver)
+	cmd.Flag("web.telemetry-path", "Path of the metrics.").Default("/metrics").StringVar(&f.telemetryPath)
+	cmd.Flag("web.disable-exporter-metrics", "Leave out go_* and process_*.").BoolVar(&f.disableExporter)
+	cmd.Flag("web.max-requests", "Scrapes answered at the same time.").Default("40").IntVar(&f.maxRequests)
+	cmd.Flag("web.enable-openmetrics", "Offer OpenMetrics, which renames counters without _total.").BoolVar(&f.openMetrics)
+	cmd.Flag("web.enable-pprof", "Serve /debug/pprof to operators.").BoolVar(&f.pprof)
+	cmd.Flag("timeout-offset", "Taken off Prometheus' scrape timeout for the way back.").Default("500ms").DurationVar(&f.timeoutOffset)
+	f.host = host.Defaults()
+	cmd.Flag("path.procfs", "Where procfs is mounted.").Default(f.host.ProcFS).StringVar(&f.host.ProcFS)
+	cmd.Flag("path.sysfs", "Where sysfs is mounted.").Default(f.host.SysFS).StringVar(&f.host.SysFS)
+	cmd.Flag("path.rootfs", "Where the host's root is mounted.").Default(f.host.RootFS).StringVar(&f.host.RootFS)
+	f.registerParts(cmd)
+	promslogflag.AddFlags(app, &f.log)
+}
+
+// registerParts adds --[no-]collector.NAME for every part there is.
+func (f *serveFlags) registerParts(cmd *kingpin.CmdClause) {
+	f.selection.explicit = map[string]bool{}
+	cmd.Flag("collector.disable-defaults", "Collect only what --collector.NAME switches on.").BoolVar(&f.selection.disableDefaults)
+	for _, p := range knownParts() {
+		var on bool
+		name := p.Name
+		cmd.Flag("collector."+name, "Collect "+name+".").Default(onOff(p.Default)).Action(func(*kingpin.ParseContext) error {
+			f.selection.explicit[name] = on
+			return nil
+		}).BoolVar(&on)
+	}
+}
+
+// knownParts lists every part of every kind, without connecting to anything.
+func knownParts() []collector.Part {
+	parts := host.Parts()
+	parts = append(parts, pgcollector.Parts()...)
+	parts = append(parts, rediscollector.Parts()...)
+	return append(parts, apicollector.Parts()...)
+}
+
+func onOff(on bool) string {
+	if on {
+		return "true"
+	}
+	return "false"
+}
+
+// receiverListen returns the addresses of the listener that the receiver is on.
+func (f *serveFlags) receiverListen() []string {
+	if f.ownListener() {
+		return slices.Clone(*f.receiver.WebListenAddresses)
+	}
+	return slices.Clone(*f.web.WebListenAddresses)
+}
+
+func (f *serveFlags) ownListener() bool { return len(*f.receiver.WebListenAddresses) > 0 }

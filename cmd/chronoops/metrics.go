@@ -1,0 +1,62 @@
+package main
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/collectors/version"
+)
+
+// ownMetrics are the program's own, beside those that its packages register.
+type ownMetrics struct {
+	reloadOK   prometheus.Gauge
+	reloadTime prometheus.Gauge
+	receiverUp prometheus.Gauge
+}
+
+func newRegistry(exporterMetrics bool) (*prometheus.Registry, *ownMetrics) {
+	reg := prometheus.NewRegistry()
+	if exporterMetrics {
+		reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	}
+	m := &ownMetrics{
+		reloadOK: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "chronoops_config_last_reload_successful", Help: "1 if the last load of the configuration succeeded.",
+		}),
+		reloadTime: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "chronoops_config_last_reload_success_timestamp_seconds", Help: "When the configuration was last loaded with success.",
+		}),
+		receiverUp: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "chronoops_receiver_up", Help: "1 if the receiver takes alerts; 0 if it is configured and could not start. See the log and /-/ready.",
+		}),
+	}
+	reg.MustRegister(version.NewCollector("chronoops"), m.reloadOK, m.reloadTime, m.receiverUp)
+	return reg, m
+}
+
+// heartbeatMetrics tell whether others know that we are alive.
+type heartbeatMetrics struct {
+	sent *prometheus.CounterVec
+	last prometheus.Gauge
+}
+
+func newHeartbeatMetrics(reg prometheus.Registerer) heartbeatMetrics {
+	m := heartbeatMetrics{
+		sent: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "chronoops_heartbeats_total", Help: "Outgoing heartbeats by result.",
+		}, []string{"result"}),
+		last: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "chronoops_heartbeat_last_success_timestamp_seconds", Help: "When a heartbeat was last accepted; 0 before the first.",
+		}),
+	}
+	reg.MustRegister(m.sent, m.last)
+	return m
+}
+
+func (m heartbeatMetrics) observe(err error) {
+	if err != nil {
+		m.sent.WithLabelValues("failed").Inc()
+		return
+	}
+	m.sent.WithLabelValues("accepted").Inc()
+	m.last.SetToCurrentTime()
+}

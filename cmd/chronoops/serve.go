@@ -1,0 +1,253 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/promslog"
+	"github.com/prometheus/common/version"
+
+	"github.com/chronoops/chronoops/collector"
+)
+
+// stopWithin bounds the graceful stop: what has begun by then is found again by the next process.
+const stopWithin = 30 * time.Second
+
+func registerServe(app *kingpin.Application, run commands, con console) {
+	f := &serveFlags{}
+	cmd := app.Command("serve", "Serve metrics, and receive alerts if the configuration has a receiver.").Default()
+	f.register(cmd, app)
+	run[cmd.FullCommand()] = func(ctx context.Context) int {
+		return serve(ctx, f, con)
+	}
+}
+
+// server is the running program.
+type server struct {
+	f        *serveFlags
+	log      *slog.Logger
+	out      io.Writer
+	getenv   func(string) string
+	registry *prometheus.Registry
+	own      *ownMetrics
+	host     hostUnits
+	exposer  *collector.Exposer
+	prober   *collector.Exposer
+	sup      *supervisor
+
+	mu         sync.Mutex // one load of the configuration at a time
+	config     atomic.Pointer[config]
+	targets    []target
+	exposition atomic.Pointer[exposition]
+	free       atomic.Pointer[freeHandler]
+	receiver   atomic.Pointer[receiverService]
+	notReady   atomic.Pointer[string] // why the receiver is not there; nil if it is, or is not wanted
+}
+
+func serve(ctx context.Context, f *serveFlags, con console) int {
+	f.log.Writer = con.err
+	log := promslog.New(&f.log)
+	s := &server{f: f, log: log, out: con.out, getenv: os.Getenv}
+	s.registry, s.own = newRegistry(!f.disableExporter)
+	if err := s.start(ctx); err != nil {
+		log.Error("Start failed", "err", err)
+		return exitFailed
+	}
+	if err := s.run(ctx); err != nil {
+		log.Error("Server ended", "err", err)
+		return exitFailed
+	}
+	return exitFine
+}
+
+func (s *server) start(ctx context.Context) (err error) {
+	s.log.Info("Starting chronoops", "version", version.Info(), "build", version.BuildContext())
+	runtime.GOMAXPROCS(min(2, runtime.GOMAXPROCS(0))) // parallel reads of sysfs only wait for each other in the kernel
+	c, err := load(s.f.configFile, s.getenv)
+	if err != nil {
+		return err
+	}
+	if s.host, err = newHostUnits(s.f.host, s.log); err != nil {
+		return err
+	}
+	options := collector.ExposerOptions{TimeoutOffset: s.f.timeoutOffset, MaxRequests: s.f.maxRequests, OpenMetrics: s.f.openMetrics, Logger: s.log}
+	s.exposer, s.prober = collector.NewExposer(options), collector.NewExposer(options)
+	s.sup = newSupervisor(context.WithoutCancel(ctx), s.log)
+	if s.f.withReceiver && c.Receiver != nil {
+		s.startReceiver(ctx, c)
+	}
+	return s.use(c)
+}
+
+// startReceiver starts the receiver or records why it cannot: metrics are served all the same.
+func (s *server) startReceiver(ctx context.Context, c *config) {
+	options, err := s.receiverOptions()
+	if err == nil {
+		var r *receiverService
+		if r, err = startReceiver(ctx, c, options); err == nil {
+			s.receiver.Store(r)
+			s.own.receiverUp.Set(1)
+			return
+		}
+	}
+	reason := fmt.Sprintf("the receiver could not start: %v", err)
+	s.notReady.Store(&reason)
+	s.log.Error("The receiver could not start; metrics are served", "err", err)
+}
+
+// use puts a configuration in force. On an error the one before stays.
+func (s *server) use(c *config) error {
+	targets, err := c.targets(s.targets, s.f.storagePath, s.log)
+	if err != nil {
+		return err
+	}
+	e, err := newExposition(s.host, targets, s.registry, s.f.selection, s.log)
+	if err != nil {
+		return err
+	}
+	free, err := newFreeHandler(c.Probe, s.prober, s.log)
+	if err != nil {
+		return err
+	}
+	// A follower of a log must end before its successor is scraped.
+	wanted := map[runner]string{}
+	for _, t := range targets {
+		if t.runner != nil {
+			wanted[t.runner] = t.key()
+		}
+	}
+	if r := s.receiver.Load(); r != nil {
+		for component, name := range r.runners() {
+			wanted[component] = name
+		}
+	}
+	s.sup.set(wanted)
+	old := s.targets
+	s.targets = targets
+	s.exposition.Store(e)
+	s.free.Store(free)
+	s.config.Store(c)
+	closeUnused(old, targets)
+	s.own.reloadOK.Set(1)
+	s.own.reloadTime.SetToCurrentTime()
+	return nil
+}
+
+// reload reads the configuration again. On an error the one before stays in force.
+func (s *server) reload(ctx context.Context) (err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer func() {
+		if err != nil {
+			s.own.reloadOK.Set(0)
+			s.log.Error("Configuration not reloaded; the one before stays in force", "err", err)
+			return
+		}
+		s.log.Info("Configuration reloaded", "file", s.f.configFile)
+	}()
+	c, err := load(s.f.configFile, s.getenv)
+	if err != nil {
+		return err
+	}
+	if s.f.withReceiver {
+		if err := s.reloadReceiver(ctx, c); err != nil {
+			return err
+		}
+	}
+	return s.use(c)
+}
+
+func (s *server) reloadReceiver(ctx context.Context, c *config) error {
+	r := s.receiver.Load()
+	switch {
+	case c.Receiver == nil && r != nil:
+		return errors.New("the receiver cannot be removed by a reload: restart chronoops")
+	case c.Receiver == nil:
+		s.notReady.Store(nil)
+		return nil
+	case r != nil:
+		return r.reload(c)
+	}
+	s.startReceiver(ctx, c)
+	if s.receiver.Load() == nil {
+		return errors.New(*s.notReady.Load())
+	}
+	s.notReady.Store(nil)
+	return nil
+}
+
+func (s *server) run(ctx context.Context) error {
+	listeners, err := s.listen()
+	if err != nil {
+		return err
+	}
+	failed := make(chan error, len(listeners))
+	for _, l := range listeners {
+		go func() { failed <- l.serve() }()
+	}
+	s.log.Info("Ready", "metrics", *s.f.web.WebListenAddresses, "receiver", s.receiver.Load() != nil)
+	s.welcome(s.out)
+	notifySystemd(s.log, "READY=1")
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	watchdog := systemdWatchdog(s)
+	defer watchdog.Stop()
+	for {
+		select {
+		case <-hup:
+			notifyReloading(s.log)
+			_ = s.reload(ctx) // it has logged and counted its error
+			notifySystemd(s.log, "READY=1")
+		case <-watchdog.C:
+			s.petWatchdog()
+		case err := <-failed:
+			s.stop(listeners)
+			return err
+		case <-ctx.Done():
+			s.log.Info("Stopping")
+			notifySystemd(s.log, "STOPPING=1")
+			s.stop(listeners)
+			return nil
+		}
+	}
+}
+
+// stop ends gracefully: no new messages, answers finished, steps that have begun committed.
+func (s *server) stop(listeners []*listener) {
+	ctx, cancel := context.WithTimeout(context.Background(), stopWithin)
+	defer cancel()
+	if r := s.receiver.Load(); r != nil {
+		r.intake.Drain()
+	}
+	for _, l := range listeners {
+		if err := l.shutdown(ctx); err != nil {
+			s.log.Warn("Connections were cut", "err", err)
+		}
+	}
+	done := make(chan struct{})
+	go func() { s.sup.stop(); close(done) }()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		s.log.Warn("Work was still under way; the next start finds out what became of it")
+	}
+	closeUnused(s.targets, nil)
+	if r := s.receiver.Load(); r != nil {
+		if err := r.close(); err != nil {
+			s.log.Error("Store not closed", "err", err)
+		}
+	}
+}

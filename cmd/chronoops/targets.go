@@ -1,0 +1,160 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"reflect"
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/chronoops/chronoops/collector"
+	apicollector "github.com/chronoops/chronoops/collector/api"
+	"github.com/chronoops/chronoops/collector/host"
+	pgcollector "github.com/chronoops/chronoops/collector/postgres"
+	rediscollector "github.com/chronoops/chronoops/collector/redis"
+)
+
+// target is one collector with the configuration that it was made for.
+type target struct {
+	kind, name string
+	config     any
+	onMetrics  bool
+	unit       *collector.Unit
+	runner     collector.Runner // nil for most
+	close      func()           // nil for some
+}
+
+func (t target) key() string { return t.kind + "/" + t.name }
+
+// targets builds the collectors of a configuration. Those of a previous one whose configuration is the same are kept,
+// with their counters and connections.
+func (c *config) targets(previous []target, stateDir string, log *slog.Logger) (list []target, err error) {
+	add := func(kind, name string, config any, onMetrics bool, build func() (collector.Collector, func(), error)) error {
+		t := target{kind: kind, name: name, config: config, onMetrics: onMetrics}
+		if i := slices.IndexFunc(previous, func(p target) bool { return p.key() == t.key() && reflect.DeepEqual(p.config, config) }); i >= 0 {
+			t.unit, t.runner, t.close = previous[i].unit, previous[i].runner, previous[i].close
+			list = append(list, t)
+			return nil
+		}
+		built, closer, err := build()
+		if err != nil {
+			return fmt.Errorf("target %s: %w", t.key(), err)
+		}
+		t.unit, t.close = collector.NewUnit(t.key(), built, log), closer
+		t.runner, _ = built.(collector.Runner)
+		list = append(list, t)
+		return nil
+	}
+	for _, p := range c.Targets.Postgres {
+		err := add("postgres", p.Name, p, p.OnMetrics || len(c.Targets.Postgres) == 1, func() (collector.Collector, func(), error) {
+			built, err := pgcollector.New(pgcollector.Options{Config: p})
+			if err != nil {
+				return nil, nil, err
+			}
+			return built, built.Close, nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	for _, r := range c.Targets.Redis {
+		err := add("redis", r.Name, r, r.OnMetrics || len(c.Targets.Redis) == 1, func() (collector.Collector, func(), error) {
+			built, err := rediscollector.New(rediscollector.Options{Config: r})
+			if err != nil {
+				return nil, nil, err
+			}
+			return built, built.Close, nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	for _, a := range c.Targets.API {
+		err := add("api", a.Name, a, a.OnMetrics || len(c.Targets.API) == 1, func() (collector.Collector, func(), error) {
+			built, err := apicollector.New(apicollector.Options{Config: a, StateDir: stateDir, Logger: log})
+			return built, nil, err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// closeUnused closes the targets of old that are not in use any more.
+func closeUnused(old, inUse []target) {
+	for _, t := range old {
+		if t.close != nil && !slices.ContainsFunc(inUse, func(u target) bool { return u.unit == t.unit }) {
+			t.close()
+		}
+	}
+}
+
+// hostUnits are the host's collectors, which live as long as the process.
+type hostUnits []*collector.Unit
+
+func newHostUnits(o host.Options, log *slog.Logger) (hostUnits, error) {
+	o.Logger = log
+	kernel, err := host.NewKernel(o)
+	if err != nil {
+		return nil, fmt.Errorf("host collector: %w", err)
+	}
+	filesystem, err := host.NewFilesystem(o)
+	if err != nil {
+		return nil, fmt.Errorf("filesystem collector: %w", err)
+	}
+	return hostUnits{collector.NewUnit("host", kernel, log), collector.NewUnit("host/filesystem", filesystem, log)}, nil
+}
+
+// exposition is what is scraped: one Set for /metrics and one for each target.
+type exposition struct {
+	metrics *collector.Set
+	probes  map[string]*collector.Set
+	known   []collector.Announcement
+}
+
+// selection is what the flags say about parts.
+type selection struct {
+	disableDefaults bool
+	explicit        map[string]bool
+}
+
+func (s selection) of(units []*collector.Unit) (collector.Selection, error) {
+	var parts []collector.Part
+	explicit := map[string]bool{}
+	for _, u := range units {
+		for _, p := range u.Parts() {
+			parts = append(parts, p)
+			if on, ok := s.explicit[p.Name]; ok {
+				explicit[p.Name] = on
+			}
+		}
+	}
+	return collector.NewSelection(parts, s.disableDefaults, explicit)
+}
+
+func newExposition(units hostUnits, targets []target, own prometheus.Gatherer, s selection, log *slog.Logger) (*exposition, error) {
+	e := &exposition{probes: map[string]*collector.Set{}}
+	onMetrics := slices.Clone([]*collector.Unit(units))
+	for _, t := range targets {
+		if t.onMetrics {
+			onMetrics = append(onMetrics, t.unit)
+		}
+		one := []*collector.Unit{t.unit}
+		chosen, err := s.of(one)
+		if err != nil {
+			return nil, err
+		}
+		if e.probes[t.name], err = collector.NewSet(one, collector.SetOptions{Selection: chosen, Logger: log}); err != nil {
+			return nil, fmt.Errorf("target %s: %w", t.key(), err)
+		}
+		e.known = append(e.known, collector.Announcement{Name: t.name, Kind: t.kind})
+	}
+	chosen, err := s.of(onMetrics)
+	if err != nil {
+		return nil, err
+	}
+	e.metrics, err = collector.NewSet(onMetrics, collector.SetOptions{Selection: chosen, Own: own, Logger: log})
+	return e, err
+}

@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/version"
+	"github.com/prometheus/exporter-toolkit/web"
+
+	"github.com/chronoops/chronoops/collector"
+	apicollector "github.com/chronoops/chronoops/collector/api"
+	"github.com/chronoops/chronoops/receiver/api"
+)
+
+type freeHandler = apicollector.FreeHandler
+
+func newFreeHandler(c apicollector.FreeConfig, e *collector.Exposer, log *slog.Logger) (*freeHandler, error) {
+	free, err := apicollector.NewFree(c)
+	if err != nil {
+		return nil, err
+	}
+	return &freeHandler{Free: free, Exposer: e, Logger: log}, nil
+}
+
+// listener is one HTTP server with the flags that it obeys.
+type listener struct {
+	http  *http.Server
+	flags *web.FlagConfig
+	log   *slog.Logger
+}
+
+func (l *listener) serve() error {
+	err := web.ListenAndServe(l.http, l.flags, l.log)
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("listen on %s: %w", strings.Join(*l.flags.WebListenAddresses, ", "), err)
+}
+
+func (l *listener) shutdown(ctx context.Context) error {
+	if err := l.http.Shutdown(ctx); err != nil {
+		return errors.Join(err, l.http.Close())
+	}
+	return nil
+}
+
+// listen builds one listener, or two if the receiver has its own.
+func (s *server) listen() ([]*listener, error) {
+	receiver := &receiverHandler{service: &s.receiver, reason: s.whyNoReceiver}
+	mux := http.NewServeMux()
+	if err := s.routes(mux, receiver); err != nil {
+		return nil, err
+	}
+	list := []*listener{{http: newHTTPServer(mux), flags: s.f.web, log: s.log}}
+	if s.f.ownListener() {
+		list = append(list, &listener{http: newHTTPServer(receiver), flags: &s.f.receiver, log: s.log})
+	}
+	return list, nil
+}
+
+func newHTTPServer(h http.Handler) *http.Server {
+	return &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+}
+
+func (s *server) routes(mux *http.ServeMux, receiver http.Handler) error {
+	mux.Handle("GET "+s.f.telemetryPath, s.exposer.Metrics(func() *collector.Set { return s.exposition.Load().metrics }))
+	mux.Handle("GET /probe", collector.ProbeHandler{
+		Exposer: s.prober,
+		Lookup:  func(name string) *collector.Set { return s.exposition.Load().probes[name] },
+		Module:  http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.free.Load().ServeHTTP(w, r) }),
+	})
+	mux.Handle("GET /sd", collector.Discovery{Targets: func() []collector.Announcement { return s.exposition.Load().known }})
+	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "chronoops is healthy.") })
+	mux.HandleFunc("GET /-/ready", s.ready)
+	mux.HandleFunc("/-/reload", s.handleReload)
+	mux.Handle("GET /config", s.guarded((*api.Auth).RequireViewer, http.HandlerFunc(s.handleConfig)))
+	links := []web.LandingLinks{
+		{Address: s.f.telemetryPath, Text: "Metrics"},
+		{Address: "/sd", Text: "Targets", Description: "for Prometheus' http_sd_configs; each is at /probe?target=NAME"},
+		{Address: "/config", Text: "Configuration", Description: "in force, secrets left out"},
+		{Address: "/-/ready", Text: "Ready"},
+	}
+	if !s.f.ownListener() {
+		mux.Handle("/api/", receiver)
+		mux.Handle("/incidents", receiver)
+		mux.Handle("/incidents/", receiver)
+		links = append([]web.LandingLinks{{Address: "/incidents", Text: "Incidents", Description: "and what chronoops did about them"}}, links...)
+	}
+	if s.f.pprof {
+		s.pprofRoutes(mux)
+	}
+	landing, err := web.NewLandingPage(web.LandingConfig{
+		Name: "chronoops", Description: "Watches a web stack, repairs what can safely be repaired, and pages people if it could not.",
+		Version: version.Info(), Links: links, Profiling: "false",
+	})
+	if err != nil {
+		return fmt.Errorf("build landing page: %w", err)
+	}
+	mux.Handle("/", s.sourcePaths(landing, receiver))
+	return nil
+}
+
+// sourcePaths lets sources post to paths of their own, which the configuration may change.
+func (s *server) sourcePaths(landing, receiver http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if service := s.receiver.Load(); service != nil && !s.f.ownListener() && r.Method == http.MethodPost && slices.Contains(*service.paths.Load(), r.URL.Path) {
+			receiver.ServeHTTP(w, r)
+			return
+		}
+		if r.URL.Path != "/" {
+			http.NotFound(w, r)
+			return
+		}
+		landing.ServeHTTP(w, r)
+	})
+}
+
+func (s *server) whyNoReceiver() string {
+	if reason := s.notReady.Load(); reason != nil {
+		return *reason
+	}
+	return "no receiver is configured: add a `receiver:` section"
+}
+
+func (s *server) ready(w http.ResponseWriter, _ *http.Request) {
+	if reason := s.notReady.Load(); reason != nil {
+		http.Error(w, *reason, http.StatusServiceUnavailable)
+		return
+	}
+	_, _ = fmt.Fprintln(w, "chronoops is ready.")
+}
+
+// guarded asks the receiver's credentials, once there is a receiver.
+func (s *server) guarded(require func(*api.Auth, http.Handler) http.Handler, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if service := s.receiver.Load(); service != nil {
+			require(service.auth, next).ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (s *server) handleReload(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost && r.Method != http.MethodPut {
+		w.Header().Set("Allow", "POST, PUT")
+		refuse(w, http.StatusMethodNotAllowed, "method", "use POST")
+		return
+	}
+	service := s.receiver.Load()
+	if service == nil {
+		refuse(w, http.StatusForbidden, "no_token", "there is no operator token without a receiver: send SIGHUP instead")
+		return
+	}
+	service.auth.RequireOperator(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := s.reload(context.WithoutCancel(r.Context())); err != nil {
+			refuse(w, http.StatusUnprocessableEntity, "config", err.Error())
+			return
+		}
+		_, _ = fmt.Fprintln(w, "reloaded")
+	})).ServeHTTP(w, r)
+}
+
+func (s *server) handleConfig(w http.ResponseWriter, _ *http.Request) {
+	text, err := s.config.Load().redacted()
+	if err != nil {
+		s.log.Error("Configuration could not be shown", "err", err)
+		refuse(w, http.StatusInternalServerError, "config", "the configuration could not be shown: see the log")
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write(text)
+}
+
+func (s *server) pprofRoutes(mux *http.ServeMux) {
+	for path, h := range map[string]http.HandlerFunc{
+		"/debug/pprof/": pprof.Index, "/debug/pprof/profile": pprof.Profile, "/debug/pprof/symbol": pprof.Symbol, "/debug/pprof/trace": pprof.Trace,
+	} {
+		mux.Handle(path, s.guarded((*api.Auth).RequireOperator, h))
+	}
+}
+
+func refuse(w http.ResponseWriter, status int, code, text string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]string{"status": "error", "code": code, "error": text})
+}
+
+// reachable turns a listen address into one that a client on this machine can use.
+func reachable(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return listen
+	}
+	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
+		if name, err := os.Hostname(); err == nil {
+			host = name
+		}
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// receiverOptions reads what the listener's own configuration asks of clients.
+func (s *server) receiverOptions() (receiverOptions, error) {
+	o := receiverOptions{storage: s.f.storagePath, listen: s.f.receiverListen(), registry: s.registry, log: s.log}
+	file := *s.f.web.WebConfigFile
+	if s.f.ownListener() {
+		file = *s.f.receiver.WebConfigFile
+	}
+	var err error
+	o.basicAuth, o.clientCerts, err = webConfigAuth(file)
+	return o, err
+}

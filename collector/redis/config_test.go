@@ -1,0 +1,63 @@
+package redis
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v4"
+)
+
+func load(text string) (Config, error) {
+	var c Config
+	err := yaml.Load([]byte(text), &c, yaml.WithKnownFields())
+	return c, err
+}
+
+func TestConfig(t *testing.T) {
+	got, err := load("{name: cache, url: 'redis://127.0.0.1:6379/0', username: ops, password_file: /run/secrets/redis}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Config{Name: "cache", URL: "redis://127.0.0.1:6379/0", Username: "ops", PasswordFile: "/run/secrets/redis"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestConfigIsRefused(t *testing.T) {
+	for text, want := range map[string]string{
+		"{name: cache}":                                                              "neither url nor url_file",
+		"{url: 'redis://h'}":                                                         "no name",
+		"{name: 'a b', url: 'redis://h'}":                                            "letters, digits",
+		"{name: cache, url: 'redis://h', url_file: /x}":                              "keep one",
+		"{name: cache, url: 'redis://h', password: a, password_file: /x}":            "keep one",
+		"{name: cache, url: 'redis://h', username: a}":                               "add password_file",
+		"{name: cache, url: 'http://h'}":                                             "redis://",
+		"{name: cache, url: 'redis://h', pool_size: 3}":                              "pool_size",
+		"{name: cache, url: 'redis://h', tls_config: {cert_file: /x}}":               "key_file",
+		"{name: cache, url: 'redis://h', tls_config: {no_such_key: /x}}":             "no_such_key",
+		"{name: cache, url: 'rediss://h', tls_config: {insecure_skip_verify: true}}": "",
+		"{name: cache, url: 'unix:///run/redis.sock?db=1'}":                          "",
+	} {
+		_, err := load(text)
+		switch {
+		case want == "" && err != nil:
+			t.Errorf("%s: %v", text, err)
+		case want != "" && err == nil:
+			t.Errorf("%s was accepted", text)
+		case want != "" && !strings.Contains(err.Error(), want):
+			t.Errorf("%s: %v, want a word about %q", text, err, want)
+		}
+	}
+}
+
+func TestConfigHidesSecrets(t *testing.T) {
+	out, err := yaml.Dump(Config{Name: "cache", URL: "redis://:c4n4ry@h", Password: "c4n4ry"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(out), "c4n4ry") {
+		t.Errorf("the password is in\n%s", out)
+	}
+}
