@@ -19,8 +19,19 @@ type Plan struct {
 	Made     time.Time         `json:"made"`
 }
 
-// Hash identifies what was shown: action, resource, parameters, limits and data; not the wording nor the time.
+// Hash identifies what was shown: action, resource, parameters, limits and data; not the wording nor the time. It is empty
+// when they cannot be written as JSON.
 func (p Plan) Hash() string {
+	// Storage does not tell nothing from empty.
+	if len(p.Params) == 0 {
+		p.Params = nil
+	}
+	if len(p.Limits) == 0 {
+		p.Limits = nil
+	}
+	if len(p.Data) == 0 {
+		p.Data = nil
+	}
 	b, err := json.Marshal(struct {
 		Action, Resource string
 		Params           map[string]any
@@ -32,4 +43,9 @@ func (p Plan) Hash() string {
 	}
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
+}
+
+// ApprovedBy reports whether an approval names exactly this plan. A plan that has no hash is never approved.
+func (p Plan) ApprovedBy(approval string) bool {
+	return approval != "" && approval == p.Hash()
 }

@@ -69,9 +69,9 @@ func (e *Engine) decide(ctx context.Context, w work) error {
 	switch {
 	case w.attempt.Mode == receiver.ModeShadow:
 		return e.shadow(ctx, w)
-	case w.attempt.Mode == receiver.ModeApprove && w.attempt.Approval != plan.Hash():
+	case w.attempt.Mode == receiver.ModeApprove && !plan.ApprovedBy(w.attempt.Approval):
 		return e.propose(ctx, w)
-	case f.Person && w.attempt.Approval != plan.Hash():
+	case f.Person && !plan.ApprovedBy(w.attempt.Approval):
 		return e.refuse(ctx, w, guard.Verdict{Guard: "approval", Reason: "the plan is no longer the one that was shown: plan again", Final: true})
 	}
 	var live *guard.Live
