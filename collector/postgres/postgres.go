@@ -297,8 +297,8 @@ func (c *Collector) bury(ctx context.Context) error {
 	return nil
 }
 
-var errPaused = fmt.Errorf("the server accepted connections and did not answer, the next try follows within %s: %w",
-	longestPause, context.DeadlineExceeded)
+// errPaused reads like the time-out that led to it, so that the log does not alternate between the two.
+var errPaused = fmt.Errorf("no try to connect this time: %w", context.DeadlineExceeded)
 
 // unanswered spaces out the tries to connect while they run into their deadline.
 func (c *Collector) unanswered(err error) {
@@ -357,7 +357,7 @@ func (c *Collector) down(err error, stale bool) error {
 	switch {
 	case errors.As(err, &pgErr):
 		down.text = fmt.Sprintf("%s (SQLSTATE %s)", pgErr.Message, pgErr.Code)
-	case errors.As(err, &cfg), errors.Is(err, errPaused):
+	case errors.As(err, &cfg):
 		down.text = err.Error()
 	default:
 		if down.text = collector.NetError(err); down.text == "" {
