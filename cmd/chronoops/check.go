@@ -8,12 +8,12 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 )
 
-func registerCheck(app *kingpin.Application, run commands, con console) {
+func registerCheck(app *kingpin.Application, do commands, con console) {
 	check := app.Command("check", "Check without changing anything.")
 	cmd := check.Command("config", "Check a configuration file, and say file, line and what to do.")
 	file := cmd.Arg("file", "Configuration file.").Required().String()
 	webConfig := cmd.Flag("web.config.file", "The listener's own configuration, if the server runs with one.").String()
-	run[cmd.FullCommand()] = func(context.Context) int {
+	do[cmd.FullCommand()] = func(context.Context) int {
 		return checkConfig(*file, *webConfig, con)
 	}
 }

@@ -25,11 +25,11 @@ import (
 // stopWithin bounds the graceful stop: what has begun by then is found again by the next process.
 const stopWithin = 30 * time.Second
 
-func registerServe(app *kingpin.Application, run commands, con console) {
+func registerServe(app *kingpin.Application, do commands, con console) {
 	f := &serveFlags{}
 	cmd := app.Command("serve", "Serve metrics, and receive alerts if the configuration has a receiver.").Default()
 	f.register(cmd, app)
-	run[cmd.FullCommand()] = func(ctx context.Context) int {
+	do[cmd.FullCommand()] = func(ctx context.Context) int {
 		return serve(ctx, f, con)
 	}
 }

@@ -20,8 +20,12 @@ type setting struct {
 
 func settings() []setting {
 	return []setting{
-		{"maxclients", configMaxClients}, {"maxmemory", configMaxMemory}, {"io-threads", configIOThreads},
-		{"repl-backlog-size", configBacklog}, {"client-output-buffer-limit", nil}, {"databases", nil},
+		{"maxclients", configMaxClients},
+		{"maxmemory", configMaxMemory},
+		{"io-threads", configIOThreads},
+		{"repl-backlog-size", configBacklog},
+		{"client-output-buffer-limit", nil},
+		{"databases", nil},
 	}
 }
 
