@@ -34,7 +34,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"chronoops": func() { os.Exit(execute(os.Args[1:])) }})
+	testscript.Main(m, map[string]func(){"chronoops": main})
 }
 
 // TestClient runs the commands that talk to a server against one with a real store and engine.
@@ -100,7 +100,7 @@ func await(ts *testscript.TestScript, _ bool, args []string) {
 		if string(a.State) == args[1] {
 			return
 		}
-		if time.Now().After(deadline) {
+		if a.State.Final() || time.Now().After(deadline) {
 			ts.Fatalf("attempt %d is %s (%s), want %s", id, a.State, a.Reason, args[1])
 		}
 	}
