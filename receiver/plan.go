@@ -19,14 +19,14 @@ type Plan struct {
 	Made     time.Time         `json:"made"`
 }
 
-// Hash identifies what was shown: action, resource, parameters, limits and data; not the wording nor the time.
+// Hash identifies what a person agrees to: action, resource, parameters and limits. Live findings (data, steps) may change
+// meanwhile; what is applied after an approval is the plan that was shown, or a subset of it.
 func (p Plan) Hash() string {
 	b, err := json.Marshal(struct {
 		Action, Resource string
 		Params           map[string]any
 		Limits           map[string]string
-		Data             json.RawMessage
-	}{p.Action, p.Resource, p.Params, p.Limits, p.Data})
+	}{p.Action, p.Resource, p.Params, p.Limits})
 	if err != nil {
 		return ""
 	}

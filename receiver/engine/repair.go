@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/chronoops/chronoops/receiver"
@@ -65,7 +66,10 @@ func (e *Engine) decide(ctx context.Context, w work) error {
 	if err != nil {
 		return e.refuse(ctx, w, guard.Verdict{Guard: "plan", Reason: fmt.Sprintf("the plan could not be made: %v", err)})
 	}
-	w.attempt.Plan, w.attempt.Resource, w.attempt.Params, w.attempt.Mode = &plan, f.Resource, params, guard.Mode(f)
+	if approved := w.attempt.Approval != "" && w.attempt.Plan != nil && w.attempt.Plan.Hash() == plan.Hash(); !approved {
+		w.attempt.Plan = &plan // otherwise the one that was shown is applied, and no more than it
+	}
+	w.attempt.Resource, w.attempt.Params, w.attempt.Mode = f.Resource, params, guard.Mode(f)
 	switch {
 	case w.attempt.Mode == receiver.ModeShadow:
 		return e.shadow(ctx, w)
@@ -177,7 +181,7 @@ func (e *Engine) apply(ctx context.Context, w work, timeout time.Duration) error
 	cancel()
 	switch {
 	case err == nil:
-		return e.applied(ctx, w, result.Summary)
+		return e.applied(ctx, w, strings.Join(append([]string{result.Summary}, result.Details...), "\n"))
 	case errors.Is(err, action.ErrNotApplied):
 		return e.fail(ctx, w, fmt.Sprintf("%s failed: %v", w.attempt.Action, err))
 	case cause != nil:
