@@ -335,7 +335,11 @@ func (a *fakeAction) Resource(action.Params) (string, error) {
 }
 
 func (a *fakeAction) Plan(context.Context, action.Params) (receiver.Plan, error) {
-	return receiver.Plan{Summary: "Fix the fake", Data: json.RawMessage(a.data)}, a.planErr
+	plan := receiver.Plan{Summary: "Fix the fake"}
+	if a.data != "" {
+		plan.Data = json.RawMessage(a.data)
+	}
+	return plan, a.planErr
 }
 
 func (a *fakeAction) Apply(_ context.Context, plan receiver.Plan) (action.Result, error) {
