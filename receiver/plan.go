@@ -19,9 +19,25 @@ type Plan struct {
 	Made     time.Time         `json:"made"`
 }
 
-// Hash identifies what was shown: action, resource, parameters, limits and data; not the wording nor the time. It is empty
-// when they cannot be written as JSON.
+// Hash identifies what was shown: the terms and what was found; not the wording nor the time. It is empty when they cannot
+// be written as JSON.
 func (p Plan) Hash() string {
+	if len(p.Data) == 0 {
+		p.Data = nil // as it is once it was stored
+	}
+	return digest(struct {
+		Terms any
+		Data  json.RawMessage
+	}{p.terms(), p.Data})
+}
+
+// SameTerms reports whether two plans agree in action, resource, parameters and limits; what they found may differ.
+func (p Plan) SameTerms(other Plan) bool {
+	terms := digest(p.terms())
+	return terms != "" && terms == digest(other.terms())
+}
+
+func (p Plan) terms() any {
 	// Storage does not tell nothing from empty.
 	if len(p.Params) == 0 {
 		p.Params = nil
@@ -29,23 +45,19 @@ func (p Plan) Hash() string {
 	if len(p.Limits) == 0 {
 		p.Limits = nil
 	}
-	if len(p.Data) == 0 {
-		p.Data = nil
-	}
-	b, err := json.Marshal(struct {
+	return struct {
 		Action, Resource string
 		Params           map[string]any
 		Limits           map[string]string
-		Data             json.RawMessage
-	}{p.Action, p.Resource, p.Params, p.Limits, p.Data})
+	}{p.Action, p.Resource, p.Params, p.Limits}
+}
+
+// digest is the SHA-256 of a value's JSON, in which the keys of maps are in order.
+func digest(v any) string {
+	b, err := json.Marshal(v)
 	if err != nil {
 		return ""
 	}
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
-}
-
-// ApprovedBy reports whether an approval names exactly this plan. A plan that has no hash is never approved.
-func (p Plan) ApprovedBy(approval string) bool {
-	return approval != "" && approval == p.Hash()
 }

@@ -273,20 +273,29 @@ func TestPlanHashSurvivesStorage(t *testing.T) {
 	}
 }
 
-// Nobody can have approved a plan whose content cannot be named: an approval that is missing is the empty string.
-func TestPlanThatCannotBeHashedIsNotTheEmptyApproval(t *testing.T) {
-	for name, p := range map[string]Plan{
-		"broken data": {Data: json.RawMessage(`{"a":`)},
-		"not JSON":    {Params: map[string]any{"x": math.NaN()}},
-		"a function":  {Params: map[string]any{"x": func() {}}},
-	} {
-		if p.ApprovedBy("") || p.ApprovedBy(p.Hash()) {
-			t.Errorf("%s: a plan without a hash counts as approved", name)
+// A plan that cannot be named has no hash, and is like no other plan, not even itself: nobody can have approved it.
+func TestPlanThatCannotBeHashed(t *testing.T) {
+	broken := Plan{Data: json.RawMessage(`{"a":`)}
+	if broken.Hash() != "" {
+		t.Errorf("broken data: hash %q", broken.Hash())
+	}
+	for name, value := range map[string]any{"not JSON": math.NaN(), "a function": func() {}} {
+		p := Plan{Params: map[string]any{"x": value}}
+		if p.Hash() != "" || p.SameTerms(p) {
+			t.Errorf("%s: hash %q, same terms %v", name, p.Hash(), p.SameTerms(p))
 		}
 	}
-	p := plan()
-	if p.ApprovedBy("") || !p.ApprovedBy(p.Hash()) || p.ApprovedBy(Plan{}.Hash()) {
-		t.Error("a plan is approved by its own hash and by nothing else")
+}
+
+func TestPlanSameTerms(t *testing.T) {
+	p, found, larger := plan(), plan(), plan()
+	found.Data = json.RawMessage(`{"files": ["c"]}`)
+	larger.Limits["max_bytes"] = "50GB"
+	if !p.SameTerms(found) || p.SameTerms(larger) || p.SameTerms(Plan{}) {
+		t.Error("terms are what was decided, not what was found")
+	}
+	if none, empty := (Plan{}), (Plan{Params: map[string]any{}, Limits: map[string]string{}}); !none.SameTerms(empty) {
+		t.Error("nothing and empty are other terms")
 	}
 }
 

@@ -40,6 +40,9 @@ func (e *Engine) gather(tx Tx, w work) (guard.Facts, action.Params, error) {
 		Now: tx.Now(), Attempt: w.attempt, Policy: w.policy, Step: w.step, Ceiling: w.set.Mode,
 		Person: w.attempt.Episode == 0, Owned: true,
 	}
+	if p := w.attempt.Plan; p != nil && w.attempt.Approval != "" {
+		f.Approved = w.attempt.Approval == p.Hash()
+	}
 	f.StopFile, f.StopErr = e.o.StopFile()
 	var err error
 	if f.Pauses, err = tx.Pauses(); err != nil {
@@ -52,8 +55,10 @@ func (e *Engine) gather(tx Tx, w work) (guard.Facts, action.Params, error) {
 		if f.Incident, err = tx.Incident(w.attempt.Incident); err != nil {
 			return f, nil, err
 		}
-		if f.Firing, err = tx.FiringEpisodes(); err != nil {
-			return f, nil, err
+		if w.policy != nil && len(w.policy.Unless) > 0 {
+			if f.Firing, err = tx.FiringEpisodes(); err != nil {
+				return f, nil, err
+			}
 		}
 		f.Owned = w.set.Owns.Matches(f.Episode.Labels)
 	}

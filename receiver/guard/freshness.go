@@ -19,7 +19,8 @@ func freshness(f Facts) Verdict {
 	if !f.Incident.Open() {
 		return drop("the incident was resolved by " + f.Incident.ResolvedBy)
 	}
-	if ack := f.Incident.Ack; ack != nil && f.Now.Before(ack.Until) && !f.Policy.ActWhenAcked {
+	// Who approves after acknowledging is on it with this very plan.
+	if ack := f.Incident.Ack; ack != nil && f.Now.Before(ack.Until) && !f.Policy.ActWhenAcked && !f.Approved {
 		return refuse(fmt.Sprintf("%s has acknowledged the incident and is on it", ack.By))
 	}
 	// Our own clock on both sides: the sender's may be wrong.
