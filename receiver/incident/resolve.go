@@ -47,15 +47,15 @@ func dropAttempt(tx Tx, e receiver.Episode) error {
 
 // closeWhenDone resolves an incident once none of its episodes fires, and tells everyone who was paged.
 func closeWhenDone(tx Tx, id int64) error {
-	list, err := tx.Episodes(id)
-	if err != nil {
+	if firing, err := tx.Firing(id); err != nil || firing {
 		return err
-	}
-	if slices.ContainsFunc(list, receiver.Episode.Firing) {
-		return nil
 	}
 	i, err := tx.Incident(id)
 	if err != nil || !i.Open() {
+		return err
+	}
+	list, err := tx.Episodes(id)
+	if err != nil {
 		return err
 	}
 	i.Resolved, i.ResolvedBy, i.Due, i.Held, i.Lease.Owner = tx.Now(), resolvedBy(list), time.Time{}, false, ""
