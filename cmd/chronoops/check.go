@@ -55,7 +55,7 @@ func (c *config) checkBuild(webConfig string) error {
 	if err := c.checkListener(receiverOptions{basicAuth: basic, clientCerts: certificates}); err != nil {
 		return err
 	}
-	_, err = c.newParts(actionOptions{Logger: log}, nil, "")
+	_, err = c.newParts(actionOptions{Logger: log}, nil, nil)
 	return err
 }
 

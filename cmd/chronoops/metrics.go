@@ -4,6 +4,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/collectors/version"
+
+	"github.com/chronoops/chronoops/rules"
 )
 
 // ownMetrics are the program's own, beside those that its packages register.
@@ -29,7 +31,11 @@ func newRegistry(exporterMetrics bool) (*prometheus.Registry, *ownMetrics) {
 			Name: "chronoops_receiver_up", Help: "1 if the receiver takes alerts; 0 if it is configured and could not start. See the log and /-/ready.",
 		}),
 	}
-	reg.MustRegister(version.NewCollector("chronoops"), m.reloadOK, m.reloadTime, m.receiverUp)
+	shipped := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "chronoops_rules_shipped_info", Help: "Version of the alert rules that this binary ships.",
+	}, []string{"version"})
+	shipped.WithLabelValues(rules.Version).Set(1)
+	reg.MustRegister(shipped, version.NewCollector("chronoops"), m.reloadOK, m.reloadTime, m.receiverUp)
 	return reg, m
 }
 

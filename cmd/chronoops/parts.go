@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
+	"slices"
 	"sync/atomic"
 
 	commoncfg "github.com/prometheus/common/config"
+	"github.com/prometheus/common/version"
 
 	apicollector "github.com/chronoops/chronoops/collector/api"
 	"github.com/chronoops/chronoops/receiver"
@@ -30,12 +31,15 @@ type parts struct {
 }
 
 // newParts builds and checks everything; nothing is started.
-func (c *config) newParts(o actionOptions, listen []string, userAgent string) (*parts, error) {
+func (c *config) newParts(o actionOptions, listen []string, threads notify.Threads) (*parts, error) {
 	n, err := notify.New(notify.Options{
-		Config: c.notifyConfig(), Instance: c.Instance.Name, ExternalURL: c.Instance.ExternalURL, Version: userAgent, Logger: o.Logger,
+		Config: c.notifyConfig(), Instance: c.Instance.Name, ExternalURL: c.Instance.ExternalURL, Version: version.Version, Threads: threads, Logger: o.Logger,
 	})
 	if err != nil {
 		return nil, err
+	}
+	if c.Instance.ExternalURL != "" {
+		listen = append(slices.Clone(listen), c.Instance.ExternalURL)
 	}
 	if err := n.Validate(listen); err != nil {
 		return nil, err
@@ -131,5 +135,3 @@ func (c *current) Prove(ctx context.Context, v policy.Verify) error {
 }
 
 func discardLogger() *slog.Logger { return slog.New(slog.DiscardHandler) }
-
-var _ http.Handler = (*receiverHandler)(nil)

@@ -51,6 +51,7 @@ type receiverService struct {
 	heartbeat *notify.Heartbeat
 	beats     heartbeatMetrics
 	janitor   *janitor
+	threads   notify.Threads // of Slack; they outlive a reload
 }
 
 // startReceiver opens the store and builds the receiver. It refuses an unauthenticated listener once anything is armed.
@@ -58,7 +59,7 @@ func startReceiver(ctx context.Context, c *config, o receiverOptions) (_ *receiv
 	if err := c.checkListener(o); err != nil {
 		return nil, err
 	}
-	r := &receiverService{o: o, clock: receiver.NewSystemClock(), beats: newHeartbeatMetrics(o.registry)}
+	r := &receiverService{o: o, clock: receiver.NewSystemClock(), beats: newHeartbeatMetrics(o.registry), threads: notify.NewMemoryThreads()}
 	if r.db, err = store.Open(ctx, store.Options{Dir: o.storage, Clock: r.clock}); err != nil {
 		return nil, err
 	}
@@ -103,7 +104,7 @@ func startReceiver(ctx context.Context, c *config, o receiverOptions) (_ *receiv
 }
 
 func (r *receiverService) newParts(c *config) (*parts, error) {
-	return c.newParts(actionOptions{Protected: []string{r.o.storage}, Logger: r.o.log}, r.o.listen, version.Version)
+	return c.newParts(actionOptions{Protected: []string{r.o.storage}, Logger: r.o.log}, r.o.listen, r.threads)
 }
 
 // use puts a checked configuration in force.

@@ -149,7 +149,12 @@ func newExposition(units hostUnits, targets []target, own prometheus.Gatherer, s
 		if e.probes[t.name], err = collector.NewSet(one, collector.SetOptions{Selection: chosen, Logger: log}); err != nil {
 			return nil, fmt.Errorf("target %s: %w", t.key(), err)
 		}
-		e.known = append(e.known, collector.Announcement{Name: t.name, Kind: t.kind})
+		announced := collector.Announcement{Name: t.name, Kind: t.kind}
+		if t.onMetrics {
+			// The shipped Prometheus configuration leaves it out there, so that its alerts do not come twice.
+			announced.Labels = map[string]string{"__meta_chronoops_on_metrics": "true"}
+		}
+		e.known = append(e.known, announced)
 	}
 	chosen, err := s.of(onMetrics)
 	if err != nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/chronoops/chronoops/collector"
 	apicollector "github.com/chronoops/chronoops/collector/api"
 	"github.com/chronoops/chronoops/receiver/api"
+	"github.com/chronoops/chronoops/rules"
 )
 
 type freeHandler = apicollector.FreeHandler
@@ -82,6 +83,7 @@ func (s *server) routes(mux *http.ServeMux, receiver http.Handler) error {
 	mux.Handle("GET /sd", collector.Discovery{Targets: func() []collector.Announcement { return s.exposition.Load().known }})
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "chronoops is healthy.") })
 	mux.HandleFunc("GET /-/ready", s.ready)
+	mux.HandleFunc("GET /runbooks/{alert}", handleRunbook)
 	mux.HandleFunc("/-/reload", s.handleReload)
 	mux.Handle("GET /config", s.guarded((*api.Auth).RequireViewer, http.HandlerFunc(s.handleConfig)))
 	links := []web.LandingLinks{
@@ -188,6 +190,18 @@ func (s *server) pprofRoutes(mux *http.ServeMux) {
 	} {
 		mux.Handle(path, s.guarded((*api.Auth).RequireOperator, h))
 	}
+}
+
+// handleRunbook shows the runbook that a shipped alert links to.
+func handleRunbook(w http.ResponseWriter, r *http.Request) {
+	text, err := rules.Runbook(r.PathValue("alert"))
+	if err != nil {
+		refuse(w, http.StatusNotFound, "not_found", "no shipped alert has this name")
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	_, _ = w.Write(text)
 }
 
 func refuse(w http.ResponseWriter, status int, code, text string) {

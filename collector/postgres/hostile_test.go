@@ -54,6 +54,9 @@ func TestServerThatNeverAnswers(t *testing.T) {
 	if accepted.Load() == before {
 		t.Error("no further try to connect after a pause")
 	}
+	if log := s.Log(); len(log) != 1 {
+		t.Errorf("logged %q, want one line", log)
+	}
 }
 
 func TestServerThatResets(t *testing.T) {

@@ -64,8 +64,10 @@ func (m *Metrics) Init(set *policy.Set) {
 			}
 		}
 	}
-	for _, kind := range []receiver.NoticeKind{receiver.NoticeFiring, receiver.NoticeResolved} {
-		m.pages.WithLabelValues(string(kind), "1", receiver.SendDelivered.String())
+	for _, kind := range []receiver.NoticeKind{receiver.NoticeFiring, receiver.NoticeResolved, receiver.NoticeRepaired} {
+		for _, outcome := range []receiver.SendOutcome{receiver.SendDelivered, receiver.SendRetry, receiver.SendRefused, receiver.SendUnknown} {
+			m.pages.WithLabelValues(string(kind), "1", outcome.String())
+		}
 	}
 }
 

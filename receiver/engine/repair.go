@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/chronoops/chronoops/receiver"
@@ -65,13 +66,20 @@ func (e *Engine) decide(ctx context.Context, w work) error {
 	if err != nil {
 		return e.refuse(ctx, w, guard.Verdict{Guard: "plan", Reason: fmt.Sprintf("the plan could not be made: %v", err)})
 	}
-	w.attempt.Plan, w.attempt.Resource, w.attempt.Params, w.attempt.Mode = &plan, f.Resource, params, guard.Mode(f)
+	// What a person approved is applied as it was shown, or a subset of it: never what has been found since.
+	shown := w.attempt.Plan
+	approved := shown != nil && w.attempt.Approval != "" && w.attempt.Approval == shown.Hash() && shown.SameTerms(plan)
+	if !approved {
+		approved = w.attempt.Approval != "" && w.attempt.Approval == plan.Hash()
+		w.attempt.Plan = &plan
+	}
+	w.attempt.Resource, w.attempt.Params, w.attempt.Mode = f.Resource, params, guard.Mode(f)
 	switch {
 	case w.attempt.Mode == receiver.ModeShadow:
 		return e.shadow(ctx, w)
-	case w.attempt.Mode == receiver.ModeApprove && w.attempt.Approval != plan.Hash():
+	case w.attempt.Mode == receiver.ModeApprove && !approved:
 		return e.propose(ctx, w)
-	case f.Person && w.attempt.Approval != plan.Hash():
+	case f.Person && !approved:
 		return e.refuse(ctx, w, guard.Verdict{Guard: "approval", Reason: "the plan is no longer the one that was shown: plan again", Final: true})
 	}
 	var live *guard.Live
@@ -177,7 +185,7 @@ func (e *Engine) apply(ctx context.Context, w work, timeout time.Duration) error
 	cancel()
 	switch {
 	case err == nil:
-		return e.applied(ctx, w, result.Summary)
+		return e.applied(ctx, w, strings.Join(append([]string{result.Summary}, result.Details...), "\n"))
 	case errors.Is(err, action.ErrNotApplied):
 		return e.fail(ctx, w, fmt.Sprintf("%s failed: %v", w.attempt.Action, err))
 	case cause != nil:

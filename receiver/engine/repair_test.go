@@ -326,3 +326,26 @@ func TestPersonsRunGoesThroughTargetAndLockOnly(t *testing.T) {
 		return err
 	})
 }
+
+func TestApprovedPlanIsAppliedAsItWasShown(t *testing.T) {
+	w := newWorld(t)
+	w.set.Policies[0].Mode = receiver.ModeApprove
+	w.fix.data = `["pid 1"]`
+	w.post("firing", api("a"))
+	w.pass(time.Second)
+	shown := w.attempts(1)[0]
+	w.fix.data = `["pid 1","pid 2"]` // found since
+	w.update(func(tx *storeTx) error {
+		a, err := tx.Attempt(shown.ID)
+		if err != nil {
+			return err
+		}
+		a.State, a.Approval, a.Approved, a.Due = receiver.AttemptWaiting, shown.Plan.Hash(), "alice", tx.Now()
+		return tx.SaveAttempt(a)
+	})
+	w.pass(time.Minute)
+	w.wantStates(1, receiver.AttemptVerified)
+	if got := string(w.fix.applied); got != `["pid 1"]` {
+		t.Errorf("applied %s, want what was shown", got)
+	}
+}

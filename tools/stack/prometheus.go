@@ -37,6 +37,9 @@ func StartPrometheus(ctx context.Context, o PrometheusOptions) (*Prometheus, err
 		args: append([]string{
 			"--config.file=@DIR@/config.yml", "--storage.tsdb.path=@DIR@/data", "--web.listen-address=127.0.0.1:@PORT@",
 			"--web.enable-lifecycle", "--storage.tsdb.retention.time=1d",
+			// An alert that fires before Alertmanager is discovered is lost until it is sent again, a minute later by default.
+			// Alertmanager takes an alert for resolved after four times this.
+			"--rules.alert.resend-delay=5s",
 		}, o.Args...),
 	}
 	s, port, err := w.start(ctx, o.Port)
