@@ -69,6 +69,7 @@ type Options struct {
 type Handler struct {
 	o     Options
 	pages *pages
+	shown shownPlans
 }
 
 // New returns the handler; Register puts it into a mux.
