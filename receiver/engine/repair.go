@@ -57,6 +57,9 @@ func (e *Engine) decide(ctx context.Context, w work) error {
 		return err
 	}
 	if v := guard.Evaluate(f); !v.OK() {
+		if v.Guard == guard.Pause {
+			v.Reason += e.wouldDo(ctx, &w, f, params)
+		}
 		return e.refuse(ctx, w, v)
 	}
 	plan, err := e.plan(ctx, w, f.Resource, params)
@@ -87,6 +90,19 @@ func (e *Engine) decide(ctx context.Context, w work) error {
 		live = e.ask(ctx, f.Episode)
 	}
 	return e.act(ctx, w, live)
+}
+
+// wouldDo says what a paused repair would do, and keeps the plan to show it. Reading is all that happens.
+func (e *Engine) wouldDo(ctx context.Context, w *work, f guard.Facts, params action.Params) string {
+	if w.attempt.Plan == nil && f.Resource != "" && f.ResourceErr == nil {
+		if plan, err := e.plan(ctx, *w, f.Resource, params); err == nil {
+			w.attempt.Plan, w.attempt.Resource, w.attempt.Params = &plan, f.Resource, params
+		}
+	}
+	if w.attempt.Plan == nil {
+		return ""
+	}
+	return "; it would " + lowerFirst(w.attempt.Plan.Summary)
 }
 
 // facts gathers for the first look. An alert that has not been heard of for a while is asked after, so that a long

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -348,4 +349,36 @@ func TestApprovedPlanIsAppliedAsItWasShown(t *testing.T) {
 	if got := string(w.fix.applied); got != `["pid 1"]` {
 		t.Errorf("applied %s, want what was shown", got)
 	}
+}
+
+func TestPausedRepairShowsWhatItWouldDo(t *testing.T) {
+	w := newWorld(t)
+	w.stop = "/storage/pause"
+	w.post("firing", api("a"))
+	w.pass(2 * time.Minute)
+	a := w.attempts(1)[0]
+	if a.State != receiver.AttemptBlocked || !strings.HasSuffix(a.Reason, "; it would fix the fake") {
+		t.Errorf("%s: %s", a.State, a.Reason)
+	}
+	if n := countOf(w.timeline(1), "guard"); n != 1 {
+		t.Errorf("the refusal stands %d times in the timeline, want once", n)
+	}
+}
+
+func TestShadowShowsWhatItWouldDoWhilePaused(t *testing.T) {
+	w := newWorld(t)
+	w.set.Mode = receiver.ModeShadow
+	w.stop = "/storage/pause"
+	w.post("firing", api("a"))
+	w.pass(time.Second)
+	w.wantStates(1, receiver.AttemptShadowed)
+}
+
+func countOf(list []string, word string) (n int) {
+	for _, s := range list {
+		if s == word {
+			n++
+		}
+	}
+	return n
 }
