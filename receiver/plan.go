@@ -19,14 +19,31 @@ type Plan struct {
 	Made     time.Time         `json:"made"`
 }
 
-// Hash identifies what a person agrees to: action, resource, parameters and limits. Live findings (data, steps) may change
-// meanwhile; what is applied after an approval is the plan that was shown, or a subset of it.
+// Hash identifies what was shown: the terms and what was found; not the wording nor the time.
 func (p Plan) Hash() string {
-	b, err := json.Marshal(struct {
+	return digest(struct {
+		Terms any
+		Data  json.RawMessage
+	}{p.terms(), p.Data})
+}
+
+// SameTerms reports whether two plans agree in action, resource, parameters and limits; what they found may differ.
+func (p Plan) SameTerms(other Plan) bool {
+	terms := digest(p.terms())
+	return terms != "" && terms == digest(other.terms())
+}
+
+func (p Plan) terms() any {
+	return struct {
 		Action, Resource string
 		Params           map[string]any
 		Limits           map[string]string
-	}{p.Action, p.Resource, p.Params, p.Limits})
+	}{p.Action, p.Resource, p.Params, p.Limits}
+}
+
+// digest is the SHA-256 of a value's JSON, in which the keys of maps are in order.
+func digest(v any) string {
+	b, err := json.Marshal(v)
 	if err != nil {
 		return ""
 	}

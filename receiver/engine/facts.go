@@ -55,8 +55,10 @@ func (e *Engine) gather(tx Tx, w work) (guard.Facts, action.Params, error) {
 		if f.Incident, err = tx.Incident(w.attempt.Incident); err != nil {
 			return f, nil, err
 		}
-		if f.Firing, err = tx.FiringEpisodes(); err != nil {
-			return f, nil, err
+		if w.policy != nil && len(w.policy.Unless) > 0 {
+			if f.Firing, err = tx.FiringEpisodes(); err != nil {
+				return f, nil, err
+			}
 		}
 		f.Owned = w.set.Owns.Matches(f.Episode.Labels)
 	}

@@ -315,12 +315,12 @@ type fakeAction struct {
 	planErr  error
 	applyErr error
 	onApply  func()
-	inspect  *action.Effect
+	data     string          // what Plan finds
+	applied  json.RawMessage // what Apply was given
 
 	mu      sync.Mutex
 	effects int
 	undone  int
-	busy    bool
 }
 
 func (a *fakeAction) Spec() action.Spec {
@@ -335,19 +335,21 @@ func (a *fakeAction) Resource(action.Params) (string, error) {
 }
 
 func (a *fakeAction) Plan(context.Context, action.Params) (receiver.Plan, error) {
-	return receiver.Plan{Summary: "Fix the fake"}, a.planErr
+	plan := receiver.Plan{Summary: "Fix the fake"}
+	if a.data != "" {
+		plan.Data = json.RawMessage(a.data)
+	}
+	return plan, a.planErr
 }
 
-func (a *fakeAction) Apply(context.Context, receiver.Plan) (action.Result, error) {
+func (a *fakeAction) Apply(_ context.Context, plan receiver.Plan) (action.Result, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.busy {
-		return action.Result{}, errors.New("two effects overlap")
-	}
 	if errors.Is(a.applyErr, action.ErrNotApplied) {
 		return action.Result{}, a.applyErr
 	}
 	a.effects++
+	a.applied = plan.Data
 	if a.onApply != nil {
 		a.onApply()
 	}

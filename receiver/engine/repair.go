@@ -57,6 +57,9 @@ func (e *Engine) decide(ctx context.Context, w work) error {
 		return err
 	}
 	if v := guard.Evaluate(f); !v.OK() {
+		if v.Guard == guard.Pause {
+			v.Reason += e.wouldDo(ctx, &w, f, params)
+		}
 		return e.refuse(ctx, w, v)
 	}
 	plan, err := e.plan(ctx, w, f.Resource, params)
@@ -66,16 +69,20 @@ func (e *Engine) decide(ctx context.Context, w work) error {
 	if err != nil {
 		return e.refuse(ctx, w, guard.Verdict{Guard: "plan", Reason: fmt.Sprintf("the plan could not be made: %v", err)})
 	}
-	if approved := w.attempt.Approval != "" && w.attempt.Plan != nil && w.attempt.Plan.Hash() == plan.Hash(); !approved {
-		w.attempt.Plan = &plan // otherwise the one that was shown is applied, and no more than it
+	// What a person approved is applied as it was shown, or a subset of it: never what has been found since.
+	shown := w.attempt.Plan
+	approved := shown != nil && w.attempt.Approval != "" && w.attempt.Approval == shown.Hash() && shown.SameTerms(plan)
+	if !approved {
+		approved = w.attempt.Approval != "" && w.attempt.Approval == plan.Hash()
+		w.attempt.Plan = &plan
 	}
 	w.attempt.Resource, w.attempt.Params, w.attempt.Mode = f.Resource, params, guard.Mode(f)
 	switch {
 	case w.attempt.Mode == receiver.ModeShadow:
 		return e.shadow(ctx, w)
-	case w.attempt.Mode == receiver.ModeApprove && w.attempt.Approval != plan.Hash():
+	case w.attempt.Mode == receiver.ModeApprove && !approved:
 		return e.propose(ctx, w)
-	case f.Person && w.attempt.Approval != plan.Hash():
+	case f.Person && !approved:
 		return e.refuse(ctx, w, guard.Verdict{Guard: "approval", Reason: "the plan is no longer the one that was shown: plan again", Final: true})
 	}
 	var live *guard.Live
@@ -83,6 +90,19 @@ func (e *Engine) decide(ctx context.Context, w work) error {
 		live = e.ask(ctx, f.Episode)
 	}
 	return e.act(ctx, w, live)
+}
+
+// wouldDo says what a paused repair would do, and keeps the plan to show it. Reading is all that happens.
+func (e *Engine) wouldDo(ctx context.Context, w *work, f guard.Facts, params action.Params) string {
+	if w.attempt.Plan == nil && f.Resource != "" && f.ResourceErr == nil {
+		if plan, err := e.plan(ctx, *w, f.Resource, params); err == nil {
+			w.attempt.Plan, w.attempt.Resource, w.attempt.Params = &plan, f.Resource, params
+		}
+	}
+	if w.attempt.Plan == nil {
+		return ""
+	}
+	return "; it would " + lowerFirst(w.attempt.Plan.Summary)
 }
 
 // facts gathers for the first look. An alert that has not been heard of for a while is asked after, so that a long

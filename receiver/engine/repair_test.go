@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -309,7 +310,8 @@ func TestFlappingVerificationNeedsAnUnbrokenHoldDown(t *testing.T) {
 
 func TestPersonsRunGoesThroughTargetAndLockOnly(t *testing.T) {
 	w := newWorld(t)
-	w.set.Mode = receiver.ModeShadow // the ceiling stops the machine, not a person's explicit order
+	w.set.Mode = receiver.ModeApprove
+	w.set.Policies[0].Mode = receiver.ModeOff // the policy's own mode is for the machine
 	plan := receiver.Plan{Action: "fake.fix", Resource: "fake/api", Summary: "Fix the fake"}
 	var id int64
 	w.update(func(tx *storeTx) (err error) {
@@ -325,4 +327,59 @@ func TestPersonsRunGoesThroughTargetAndLockOnly(t *testing.T) {
 		}
 		return err
 	})
+}
+
+func TestApprovedPlanIsAppliedAsItWasShown(t *testing.T) {
+	w := newWorld(t)
+	w.set.Policies[0].Mode = receiver.ModeApprove
+	w.fix.data = `["pid 1"]`
+	w.post("firing", api("a"))
+	w.pass(time.Second)
+	shown := w.attempts(1)[0]
+	w.fix.data = `["pid 1","pid 2"]` // found since
+	w.update(func(tx *storeTx) error {
+		a, err := tx.Attempt(shown.ID)
+		if err != nil {
+			return err
+		}
+		a.State, a.Approval, a.Approved, a.Due = receiver.AttemptWaiting, shown.Plan.Hash(), "alice", tx.Now()
+		return tx.SaveAttempt(a)
+	})
+	w.pass(time.Minute)
+	w.wantStates(1, receiver.AttemptVerified)
+	if got := string(w.fix.applied); got != `["pid 1"]` {
+		t.Errorf("applied %s, want what was shown", got)
+	}
+}
+
+func TestPausedRepairShowsWhatItWouldDo(t *testing.T) {
+	w := newWorld(t)
+	w.stop = "/storage/pause"
+	w.post("firing", api("a"))
+	w.pass(2 * time.Minute)
+	a := w.attempts(1)[0]
+	if a.State != receiver.AttemptBlocked || !strings.HasSuffix(a.Reason, "; it would fix the fake") {
+		t.Errorf("%s: %s", a.State, a.Reason)
+	}
+	if n := countOf(w.timeline(1), "guard"); n != 1 {
+		t.Errorf("the refusal stands %d times in the timeline, want once", n)
+	}
+}
+
+func TestShadowShowsWhatItWouldDoWhilePaused(t *testing.T) {
+	w := newWorld(t)
+	w.set.Mode = receiver.ModeShadow
+	w.stop = "/storage/pause"
+	w.post("firing", api("a"))
+	w.pass(time.Second)
+	w.wantStates(1, receiver.AttemptShadowed)
+}
+
+func countOf(list []string, word string) (n int) {
+	for _, s := range list {
+		if s == word {
+			n++
+		}
+	}
+	return n
 }

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	repairWorkers = 2
+	repairWorkers = 4
 	pageWorkers   = 4
 	longestSleep  = 15 * time.Second // the workers look at least this often, whatever the rows say
 	errorPause    = time.Second

@@ -69,10 +69,13 @@ type Guard struct {
 	Check func(Facts) Verdict
 }
 
+// Pause is the name of the kill switch among the guards.
+const Pause = "pause"
+
 // Chain returns the guards in the order in which they are asked.
 func Chain() []Guard {
 	return []Guard{
-		{"pause", pause},
+		{Pause, pause},
 		{"mode", mode},
 		{"freshness", freshness},
 		{"unless", unless},

@@ -3,10 +3,16 @@ package guard
 import (
 	"fmt"
 	"time"
+
+	"github.com/chronoops/chronoops/receiver"
 )
 
-// pause is the kill switch: a row or a file, either one stops everything or one resource.
+// pause is the kill switch: a row or a file, either one stops everything or one resource. Shadow goes on to say what it
+// would do, as it cannot act.
 func pause(f Facts) Verdict {
+	if Mode(f) == receiver.ModeShadow {
+		return pass()
+	}
 	if f.StopErr != nil {
 		return wait(fmt.Sprintf("cannot tell whether repairs are paused by file: %v", f.StopErr))
 	}
