@@ -178,7 +178,17 @@ func (c *config) setDirectory(dir string) {
 	for i := range c.Targets.Redis {
 		r := &c.Targets.Redis[i]
 		r.URLFile, r.PasswordFile = commoncfg.JoinDir(dir, r.URLFile), commoncfg.JoinDir(dir, r.PasswordFile)
+		if r.TLS != nil {
+			r.TLS.SetDirectory(dir)
+		}
 	}
+	for i := range c.Targets.API {
+		a := &c.Targets.API[i]
+		a.AuthorizationFile = commoncfg.JoinDir(dir, a.AuthorizationFile)
+		a.TLS.SetDirectory(dir)
+	}
+	people := c.notifyConfig()
+	people.SetDirectory(dir)
 	for _, peers := range [][]peerConfig{c.Targets.Prometheus, c.Targets.Alertmanager} {
 		for i := range peers {
 			peers[i].HTTP.SetDirectory(dir)
@@ -186,6 +196,7 @@ func (c *config) setDirectory(dir string) {
 	}
 	if r := c.Receiver; r != nil {
 		r.SetDirectory(dir)
+		r.Heartbeat.SetDirectory(dir)
 		for i := range r.Postgres {
 			r.Postgres[i].DSNFile = commoncfg.JoinDir(dir, r.Postgres[i].DSNFile)
 		}

@@ -107,3 +107,20 @@ receiver:
 		}
 	}
 }
+
+// TestFilesAreRelativeToTheFile: the example keeps each secret beside itself.
+func TestFilesAreRelativeToTheFile(t *testing.T) {
+	c, err := load(inRepository(exampleConfig), noEnvironment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secrets := filepath.Join(filepath.Dir(inRepository(exampleConfig)), "secrets")
+	for _, name := range []string{
+		c.Targets.Postgres[0].DSNFile, c.Targets.Redis[0].PasswordFile, c.Receiver.Sources[0].TokenFile, c.Receiver.Tokens[0].TokenFile,
+		c.Receiver.Postgres[0].DSNFile, c.Receiver.Heartbeat.URLFile, c.Contacts[1].Slack.TokenFile,
+	} {
+		if filepath.Dir(name) != secrets {
+			t.Errorf("%s is not in %s", name, secrets)
+		}
+	}
+}
