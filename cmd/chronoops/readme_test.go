@@ -177,7 +177,7 @@ func TestReadmeFlags(t *testing.T) {
 	walk(app.Model().Flags, app.Model().Commands)
 	makefile := readDoc(t, "Makefile")
 	flagName := regexp.MustCompile("[` ]--([a-z][a-z0-9._-]*)")
-	target := regexp.MustCompile(`\bmake ([a-z]+)`)
+	target := regexp.MustCompile("(?:`|\n)make ([a-z]+)")
 	for _, file := range []string{readme, readmeChinese, "CONTRIBUTING.md", "SECURITY.md"} {
 		doc := readDoc(t, file)
 		for _, m := range flagName.FindAllStringSubmatch(doc, -1) {
