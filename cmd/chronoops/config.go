@@ -29,6 +29,8 @@ type config struct {
 	Notifications notify.Global           `yaml:"notifications,omitempty"`
 	Contacts      []notify.Contact        `yaml:"contacts,omitempty"`
 	Escalation    policy.Ladders          `yaml:"escalation,omitempty"`
+
+	environment map[string]string // the variable that a target came from, by the target's name
 }
 
 // instanceConfig says who we are and which alerts we may repair.
@@ -143,22 +145,27 @@ func load(path string, getenv func(string) string) (*config, error) {
 // fromEnvironment adds one target of each kind that the file names none of.
 func (c *config) fromEnvironment(getenv func(string) string) {
 	t := &c.Targets
+	c.environment = map[string]string{}
 	switch {
 	case len(t.Postgres) > 0:
 	case getenv("DATABASE_URL") != "":
 		p := pgcollector.DefaultConfig
 		p.Name, p.DSN = "postgres", commoncfg.Secret(getenv("DATABASE_URL"))
 		t.Postgres = append(t.Postgres, p)
+		c.environment[p.Name] = "DATABASE_URL"
 	case getenv("PGHOST") != "" || getenv("PGSERVICE") != "" || getenv("PGPORT") != "" || getenv("PGUSER") != "" || getenv("PGDATABASE") != "":
 		p := pgcollector.DefaultConfig
 		p.Name = "postgres" // an empty DSN makes libpq's environment count
 		t.Postgres = append(t.Postgres, p)
+		c.environment[p.Name] = "PGHOST, PGPORT, PGUSER …"
 	}
 	if v := getenv("REDIS_URL"); v != "" && len(t.Redis) == 0 {
 		t.Redis = append(t.Redis, rediscollector.Config{Name: "redis", URL: commoncfg.Secret(v)})
+		c.environment["redis"] = "REDIS_URL"
 	}
 	if v := getenv("API_URL"); v != "" && len(t.API) == 0 {
 		t.API = append(t.API, apicollector.Config{Name: "api", URL: v})
+		c.environment["api"] = "API_URL"
 	}
 }
 
@@ -171,7 +178,17 @@ func (c *config) setDirectory(dir string) {
 	for i := range c.Targets.Redis {
 		r := &c.Targets.Redis[i]
 		r.URLFile, r.PasswordFile = commoncfg.JoinDir(dir, r.URLFile), commoncfg.JoinDir(dir, r.PasswordFile)
+		if r.TLS != nil {
+			r.TLS.SetDirectory(dir)
+		}
 	}
+	for i := range c.Targets.API {
+		a := &c.Targets.API[i]
+		a.AuthorizationFile = commoncfg.JoinDir(dir, a.AuthorizationFile)
+		a.TLS.SetDirectory(dir)
+	}
+	people := c.notifyConfig()
+	people.SetDirectory(dir)
 	for _, peers := range [][]peerConfig{c.Targets.Prometheus, c.Targets.Alertmanager} {
 		for i := range peers {
 			peers[i].HTTP.SetDirectory(dir)
@@ -179,6 +196,7 @@ func (c *config) setDirectory(dir string) {
 	}
 	if r := c.Receiver; r != nil {
 		r.SetDirectory(dir)
+		r.Heartbeat.SetDirectory(dir)
 		for i := range r.Postgres {
 			r.Postgres[i].DSNFile = commoncfg.JoinDir(dir, r.Postgres[i].DSNFile)
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -49,12 +50,12 @@ func (e *configError) Error() string {
 
 // decode reads the text strictly: unknown and doubled keys are faults.
 func (d *document) decode(text []byte, into any) error {
+	if empty(text) {
+		return nil // which is a configuration: the host, and what the environment names
+	}
 	d.root = &yaml.Node{}
 	if err := yaml.Load(text, d.root); err != nil {
 		return d.fault(err)
-	}
-	if d.root.Kind == 0 {
-		return nil // an empty file is an empty configuration
 	}
 	if err := yaml.Load(text, into, yaml.WithKnownFields()); err != nil {
 		return d.fault(err)
@@ -62,7 +63,20 @@ func (d *document) decode(text []byte, into any) error {
 	return nil
 }
 
-var unknownField = regexp.MustCompile(`field (\S+) not found in type \S+`)
+// empty reports whether a file holds nothing but comments.
+func empty(text []byte) bool {
+	for line := range bytes.Lines(text) {
+		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' && string(line) != "---" {
+			return false
+		}
+	}
+	return true
+}
+
+var (
+	unknownField = regexp.MustCompile(`field (\S+) not found in type \S+`)
+	wrongShape   = regexp.MustCompile("^cannot construct !!(\\w+)(?: `(.*)`)? into (\\S+)$")
+)
 
 // fault turns the decoder's errors into ours, with the words of an operator.
 func (d *document) fault(err error) error {
@@ -95,8 +109,14 @@ func flatten(err *yaml.LoadError) []problem {
 
 func plainWords(text string) string {
 	text = strings.TrimPrefix(text, "yaml: ")
+	if m := wrongShape.FindStringSubmatch(text); m != nil {
+		return shapeInWords(m[1], m[2], m[3])
+	}
 	m := unknownField.FindStringSubmatch(text)
 	if m == nil {
+		if strings.Contains(text, "cannot start any token") {
+			text += ": indent with spaces, not with tabs, and put a value that begins with @, ` or % into quotes"
+		}
 		return text
 	}
 	out := fmt.Sprintf("unknown key %q", m[1])
@@ -104,6 +124,30 @@ func plainWords(text string) string {
 		out += fmt.Sprintf(": did you mean %q?", near)
 	}
 	return out
+}
+
+// shapeInWords says what is written and what is wanted, without the names of Go's types.
+func shapeInWords(is, value, want string) string {
+	words := map[string]string{"map": "a mapping", "seq": "a list", "null": "nothing", "str": "a text", "int": "a number", "float": "a number", "bool": "true or false"}
+	written, ok := words[is]
+	if !ok {
+		written = "a " + is
+	}
+	if value != "" {
+		written = fmt.Sprintf("%q", value)
+	}
+	wanted := "a mapping of keys to values, such as `name: value`"
+	switch kind := strings.TrimLeft(want, "*"); {
+	case strings.HasPrefix(kind, "[]"):
+		wanted = "a list: begin each entry with `- `"
+	case strings.HasPrefix(kind, "int"), strings.HasPrefix(kind, "uint"), strings.HasPrefix(kind, "float"):
+		wanted = "a number"
+	case kind == "bool":
+		wanted = "true or false"
+	case kind == "string":
+		wanted = "a text: put it into quotes"
+	}
+	return fmt.Sprintf("%s stands here; wanted is %s", written, wanted)
 }
 
 // report turns problems found after decoding into an error with lines.

@@ -67,7 +67,9 @@ func (c *config) checkTargets(add adder) {
 	for i := range t.API {
 		name("api", i, t.API[i].Name)
 		if err := t.API[i].Validate(); err != nil {
-			add(err.Error(), "targets", "api", i)
+			if _, ok := c.environment[t.API[i].Name]; !ok { // else its building fails, which names the variable
+				add(err.Error(), "targets", "api", i)
+			}
 		}
 	}
 	marked("api", len(t.API), func(i int) bool { return t.API[i].OnMetrics })
