@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	commoncfg "github.com/prometheus/common/config"
@@ -29,6 +30,8 @@ type config struct {
 	Notifications notify.Global           `yaml:"notifications,omitempty"`
 	Contacts      []notify.Contact        `yaml:"contacts,omitempty"`
 	Escalation    policy.Ladders          `yaml:"escalation,omitempty"`
+
+	doc *document // where it was read from
 }
 
 // instanceConfig says who we are and which alerts we may repair.
@@ -121,14 +124,13 @@ func (r *receiverConfig) UnmarshalYAML(unmarshal func(any) error) error {
 
 // load reads the configuration file, or only the environment when there is no file.
 func load(path string, getenv func(string) string) (*config, error) {
-	c := &config{}
-	doc := &document{file: path}
+	c := &config{doc: &document{file: path}}
 	if path != "" {
 		b, err := os.ReadFile(path)
 		if err != nil {
 			return nil, fmt.Errorf("read configuration: %w", err)
 		}
-		if err := doc.decode(b, c); err != nil {
+		if err := c.doc.decode(b, c); err != nil {
 			return nil, err
 		}
 		c.setDirectory(filepath.Dir(path))
@@ -137,7 +139,7 @@ func load(path string, getenv func(string) string) (*config, error) {
 	if c.Instance.Name == "" {
 		c.Instance.Name, _ = os.Hostname()
 	}
-	return c, doc.report(c.problems())
+	return c, c.doc.report(c.problems())
 }
 
 // fromEnvironment adds one target of each kind that the file names none of.
@@ -164,23 +166,57 @@ func (c *config) fromEnvironment(getenv func(string) string) {
 
 // setDirectory makes relative file names relative to the folder of the configuration file.
 func (c *config) setDirectory(dir string) {
+	join := func(names ...*string) {
+		for _, name := range names {
+			*name = commoncfg.JoinDir(dir, *name)
+		}
+	}
 	for i := range c.Targets.Postgres {
-		p := &c.Targets.Postgres[i]
-		p.DSNFile = commoncfg.JoinDir(dir, p.DSNFile)
+		join(&c.Targets.Postgres[i].DSNFile)
 	}
 	for i := range c.Targets.Redis {
 		r := &c.Targets.Redis[i]
-		r.URLFile, r.PasswordFile = commoncfg.JoinDir(dir, r.URLFile), commoncfg.JoinDir(dir, r.PasswordFile)
+		join(&r.URLFile, &r.PasswordFile)
+		r.TLS.SetDirectory(dir)
+	}
+	for i := range c.Targets.API {
+		join(&c.Targets.API[i].AuthorizationFile)
+		c.Targets.API[i].TLS.SetDirectory(dir)
 	}
 	for _, peers := range [][]peerConfig{c.Targets.Prometheus, c.Targets.Alertmanager} {
 		for i := range peers {
 			peers[i].HTTP.SetDirectory(dir)
 		}
 	}
+	joinFiles(dir, map[string]any(c.Notifications))
+	for _, contact := range c.Contacts {
+		if contact.Slack != nil {
+			join(&contact.Slack.TokenFile)
+		}
+		joinFiles(dir, contact.Integrations)
+	}
 	if r := c.Receiver; r != nil {
 		r.SetDirectory(dir)
 		for i := range r.Postgres {
-			r.Postgres[i].DSNFile = commoncfg.JoinDir(dir, r.Postgres[i].DSNFile)
+			join(&r.Postgres[i].DSNFile)
+		}
+	}
+}
+
+// joinFiles does the same in blocks that are kept as they were written: every key that ends with _file names a file.
+func joinFiles(dir string, v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		for key, value := range v {
+			if name, ok := value.(string); ok && strings.HasSuffix(key, "_file") {
+				v[key] = commoncfg.JoinDir(dir, name)
+			} else {
+				joinFiles(dir, value)
+			}
+		}
+	case []any:
+		for _, value := range v {
+			joinFiles(dir, value)
 		}
 	}
 }
