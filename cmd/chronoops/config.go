@@ -117,7 +117,7 @@ func (r *receiverConfig) UnmarshalYAML(unmarshal func(any) error) error {
 	case r.Hold < 0 || time.Duration(r.Hold) > 5*time.Minute:
 		return errors.New("receiver.hold must be between 0s and 5m: a page may not wait longer for a repair")
 	case r.ReopenWithin < 0 || r.AckFor <= 0 || r.Recheck <= 0 || r.ApprovalFor <= 0 || r.KeepMessages <= 0:
-		return errors.New("receiver: durations must be positive")
+		return errors.New("receiver: ack_for, recheck, approval_for and keep_messages must be longer than 0s")
 	}
 	return nil
 }

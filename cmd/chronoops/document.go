@@ -101,7 +101,9 @@ func (d *document) flatten(err *yaml.LoadError) []problem {
 
 var (
 	unknownField = regexp.MustCompile(`^field (\S+) not found in type \S+`)
-	wrongKind    = regexp.MustCompile("(?s)^cannot construct !!(\\w+)(?: `.*`)? into (\\S+)")
+	// What the duration's own parser says, without an example.
+	foreignDuration = regexp.MustCompile(`^(not a valid duration|empty duration|unknown unit|missing unit|duration out of range)`)
+	wrongKind       = regexp.MustCompile("(?s)^cannot construct !!(\\w+)(?: `.*`)? into (\\S+)")
 )
 
 // plainWords says what the decoder says without Go's words, and without the value: it may be a secret.
@@ -118,11 +120,8 @@ func (d *document) plainWords(text string, line int) string {
 		return "the file holds more than one document: remove what follows the line ---"
 	case text == "found character that cannot start any token":
 		return text + ": indent with spaces, not with tabs, and quote what begins with @, ` or %"
-	case strings.Contains(text, "duration"):
-		// From the duration's own parser, which gives no example.
-		if !strings.Contains(text, "such as") {
-			return text + ": write it as 30s, 10m, 1h30m or 7d"
-		}
+	case foreignDuration.MatchString(text):
+		return text + ": write it as 30s, 10m, 1h30m or 7d"
 	}
 	return text
 }
