@@ -32,7 +32,7 @@ test: prepare ## Run every test
 	$(GO) test $(RACE) -timeout 15m ./...
 
 demo: build prepare ## Break a real stack on loopback four ways and watch it being repaired
-	@$(GO) run ./tools/demo
+	@$(GO) run ./tools/demo -chronoops=bin/chronoops
 
 lint: ## Run the linters of .golangci.yml
 	$(GO) tool -modfile=tools/golangci-lint/go.mod golangci-lint run ./...

@@ -24,15 +24,17 @@ func NewSystemClock() *SystemClock {
 func (c *SystemClock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.start.Add(sinceBoot() - c.boot)
+	return c.now()
 }
+
+func (c *SystemClock) now() time.Time { return c.start.Add(sinceBoot() - c.boot) }
 
 // AtLeast moves the clock forward to t if it is behind, so that it never tells a time before one that was stored.
 func (c *SystemClock) AtLeast(t time.Time) {
-	if behind := t.Sub(c.Now()); behind > 0 {
-		c.mu.Lock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if behind := t.Sub(c.now()); behind > 0 {
 		c.start = c.start.Add(behind)
-		c.mu.Unlock()
 	}
 }
 

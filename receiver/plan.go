@@ -19,8 +19,12 @@ type Plan struct {
 	Made     time.Time         `json:"made"`
 }
 
-// Hash identifies what was shown: the terms and what was found; not the wording nor the time.
+// Hash identifies what was shown: the terms and what was found; not the wording nor the time. It is empty when they cannot
+// be written as JSON.
 func (p Plan) Hash() string {
+	if len(p.Data) == 0 {
+		p.Data = nil // as it is once it was stored
+	}
 	return digest(struct {
 		Terms any
 		Data  json.RawMessage
@@ -34,6 +38,13 @@ func (p Plan) SameTerms(other Plan) bool {
 }
 
 func (p Plan) terms() any {
+	// Storage does not tell nothing from empty.
+	if len(p.Params) == 0 {
+		p.Params = nil
+	}
+	if len(p.Limits) == 0 {
+		p.Limits = nil
+	}
 	return struct {
 		Action, Resource string
 		Params           map[string]any

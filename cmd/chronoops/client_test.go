@@ -89,7 +89,7 @@ func fire(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(ts.Value("server").(*testServer).fire(labels))
 }
 
-// await waits for the state of an attempt: await ATTEMPT STATE
+// await waits for the state of an attempt: await ATTEMPT STATE.
 func await(ts *testscript.TestScript, _ bool, args []string) {
 	id, err := strconv.ParseInt(args[0], 10, 64)
 	ts.Check(err)

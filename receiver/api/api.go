@@ -69,6 +69,7 @@ type Options struct {
 type Handler struct {
 	o     Options
 	pages *pages
+	shown shownPlans
 }
 
 // New returns the handler; Register puts it into a mux.
@@ -140,7 +141,7 @@ func (h *Handler) Register(mux *http.ServeMux) {
 	for pattern, methods := range h.routes() {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { h.serve(w, r, methods) })
 	}
-	mux.HandleFunc("/api/v1/", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("/api/v1/", func(w http.ResponseWriter, _ *http.Request) {
 		writeError(w, &Error{Status: http.StatusNotFound, Code: "not_found", Text: "the API has no such path: see /api/v1/incidents, /actions, /attempts, /pause and /resume"})
 	})
 	h.registerPages(mux)

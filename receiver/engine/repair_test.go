@@ -310,7 +310,8 @@ func TestFlappingVerificationNeedsAnUnbrokenHoldDown(t *testing.T) {
 
 func TestPersonsRunGoesThroughTargetAndLockOnly(t *testing.T) {
 	w := newWorld(t)
-	w.set.Mode = receiver.ModeShadow // the ceiling stops the machine, not a person's explicit order
+	w.set.Mode = receiver.ModeApprove
+	w.set.Policies[0].Mode = receiver.ModeOff // the policy's own mode is for the machine
 	plan := receiver.Plan{Action: "fake.fix", Resource: "fake/api", Summary: "Fix the fake"}
 	var id int64
 	w.update(func(tx *storeTx) (err error) {

@@ -10,6 +10,9 @@ func freshness(f Facts) Verdict {
 	if f.Person {
 		return pass()
 	}
+	if f.Now.IsZero() || f.Episode.ID == 0 || f.Incident.ID == 0 {
+		return refuse("the time, the alert or its incident is not known")
+	}
 	if !f.Episode.Firing() {
 		return drop("the alert has resolved")
 	}

@@ -75,12 +75,27 @@ func closeWhenDone(tx Tx, id int64) error {
 const byRepair = "repair"
 
 func resolvedBy(list []receiver.Episode) string {
-	for _, e := range list {
+	for _, e := range lastRound(list) {
 		if e.Repair == receiver.RepairVerified || e.Repair == receiver.RepairRunning {
 			return byRepair
 		}
 	}
 	return "alert cleared"
+}
+
+// lastRound leaves out the episodes from before the incident was last reopened: all of them had resolved by then.
+func lastRound(list []receiver.Episode) []receiver.Episode {
+	begin := 0
+	var over time.Time // when the latest of the episodes before had resolved
+	for n, e := range list {
+		if n > 0 && e.Opened.After(over) {
+			begin = n
+		}
+		if e.Resolved.After(over) {
+			over = e.Resolved
+		}
+	}
+	return list[begin:]
 }
 
 // pageResolved tells every channel that a firing page has reached, or may have reached, since the incident last opened.

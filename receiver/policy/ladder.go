@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -32,6 +33,9 @@ type Minutes time.Duration
 func (m *Minutes) UnmarshalYAML(unmarshal func(any) error) error {
 	var n int
 	if err := unmarshal(&n); err == nil {
+		if n > int(math.MaxInt64/time.Minute) {
+			return fmt.Errorf("timeout %d: that many minutes cannot be counted", n)
+		}
 		*m = Minutes(time.Duration(n) * time.Minute)
 		return nil
 	}

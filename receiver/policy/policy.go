@@ -57,9 +57,9 @@ func (p *Policy) UnmarshalYAML(unmarshal func(any) error) error {
 		return errors.New("policy has no name: add `name: …`")
 	case len(p.Match) == 0:
 		return fmt.Errorf("policy %q matches nothing: add `match: ['alertname=\"…\"']`", p.Name)
-	case p.Match.matchesEmpty():
+	case p.Match.matchAll():
 		return fmt.Errorf("policy %q matches every alert: at least one matcher must need a label, such as 'alertname=\"…\"'", p.Name)
-	case len(p.Unless) > 0 && p.Unless.matchesEmpty():
+	case len(p.Unless) > 0 && p.Unless.Matches(nil):
 		return fmt.Errorf("policy %q: `unless` matches every alert: no repair would ever run", p.Name)
 	case p.MaxAge <= 0:
 		return fmt.Errorf("policy %q: max_age must be positive", p.Name)
@@ -87,7 +87,7 @@ func (s *Step) UnmarshalYAML(unmarshal func(any) error) error {
 		return fmt.Errorf("repair step %s: max_attempts must be at least 1", s.Action)
 	case s.MaxPerDay < 1:
 		return fmt.Errorf("repair step %s: max_per_day must be at least 1", s.Action)
-	case s.Timeout <= 0 || time.Duration(s.Timeout) > time.Hour:
+	case time.Duration(s.Timeout) < time.Second || time.Duration(s.Timeout) > time.Hour:
 		return fmt.Errorf("repair step %s: timeout must be between 1s and 1h", s.Action)
 	case s.Cooldown < 0:
 		return fmt.Errorf("repair step %s: cooldown must not be negative", s.Action)

@@ -47,9 +47,15 @@ func nullable(id int64) any {
 // SaveAttempt writes what may change of an attempt, if its state may follow the stored one. It frees the row when the
 // lease has no owner.
 func (tx *Tx) SaveAttempt(a receiver.Attempt) error {
-	var from receiver.AttemptState
-	if err := tx.row(`SELECT state FROM attempts WHERE id = $1`, a.ID).Scan(&from); err != nil {
+	var (
+		from  receiver.AttemptState
+		fence int64
+	)
+	if err := tx.row(`SELECT state, fence FROM attempts WHERE id = $1`, a.ID).Scan(&from, &fence); err != nil {
 		return found(err, "attempt", a.ID)
+	}
+	if fence != a.Lease.Fence {
+		return fenced(0, nil, "attempt", a.ID)
 	}
 	if from != a.State {
 		if err := receiver.CheckMove(from, a.State); err != nil {

@@ -71,6 +71,9 @@ func (db *DB) schemaVersion(ctx context.Context) (version int, err error) {
 		if version, err = strconv.Atoi(text); err != nil {
 			return fmt.Errorf("read schema version: %w", err)
 		}
+		if version < 1 {
+			return fmt.Errorf("store has schema %d, which no chronoops has written: restore a copy of the store", version)
+		}
 		return nil
 	})
 	return version, err

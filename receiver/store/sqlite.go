@@ -20,6 +20,8 @@ func sqliteDSN(path string, write bool) string {
 	}
 	if write {
 		q.Set("_txlock", "immediate")
+	} else {
+		q.Add("_pragma", "query_only(ON)") // the driver takes a read-only transaction for any other
 	}
 	// A question mark or a percent sign in the path must not be taken for the query.
 	return "file:" + strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path) + "?" + q.Encode()
