@@ -31,6 +31,7 @@ type config struct {
 	Escalation    policy.Ladders          `yaml:"escalation,omitempty"`
 
 	environment map[string]string // the variable that a target came from, by the target's name
+	doc         *document         // where it was read from
 }
 
 // instanceConfig says who we are and which alerts we may repair.
@@ -116,21 +117,20 @@ func (r *receiverConfig) UnmarshalYAML(unmarshal func(any) error) error {
 	case r.Hold < 0 || time.Duration(r.Hold) > 5*time.Minute:
 		return errors.New("receiver.hold must be between 0s and 5m: a page may not wait longer for a repair")
 	case r.ReopenWithin < 0 || r.AckFor <= 0 || r.Recheck <= 0 || r.ApprovalFor <= 0 || r.KeepMessages <= 0:
-		return errors.New("receiver: durations must be positive")
+		return errors.New("receiver: ack_for, recheck, approval_for and keep_messages must be longer than 0s")
 	}
 	return nil
 }
 
 // load reads the configuration file, or only the environment when there is no file.
 func load(path string, getenv func(string) string) (*config, error) {
-	c := &config{}
-	doc := &document{file: path}
+	c := &config{doc: &document{file: path}}
 	if path != "" {
 		b, err := os.ReadFile(path)
 		if err != nil {
 			return nil, fmt.Errorf("read configuration: %w", err)
 		}
-		if err := doc.decode(b, c); err != nil {
+		if err := c.doc.decode(b, c); err != nil {
 			return nil, err
 		}
 		c.setDirectory(filepath.Dir(path))
@@ -139,7 +139,7 @@ func load(path string, getenv func(string) string) (*config, error) {
 	if c.Instance.Name == "" {
 		c.Instance.Name, _ = os.Hostname()
 	}
-	return c, doc.report(c.problems())
+	return c, c.doc.report(c.problems())
 }
 
 // fromEnvironment adds one target of each kind that the file names none of.
@@ -171,9 +171,13 @@ func (c *config) fromEnvironment(getenv func(string) string) {
 
 // setDirectory makes relative file names relative to the folder of the configuration file.
 func (c *config) setDirectory(dir string) {
+	join := func(names ...*string) {
+		for _, name := range names {
+			*name = commoncfg.JoinDir(dir, *name)
+		}
+	}
 	for i := range c.Targets.Postgres {
-		p := &c.Targets.Postgres[i]
-		p.DSNFile = commoncfg.JoinDir(dir, p.DSNFile)
+		join(&c.Targets.Postgres[i].DSNFile)
 	}
 	for i := range c.Targets.Redis {
 		r := &c.Targets.Redis[i]
@@ -198,7 +202,7 @@ func (c *config) setDirectory(dir string) {
 		r.SetDirectory(dir)
 		r.Heartbeat.SetDirectory(dir)
 		for i := range r.Postgres {
-			r.Postgres[i].DSNFile = commoncfg.JoinDir(dir, r.Postgres[i].DSNFile)
+			join(&r.Postgres[i].DSNFile)
 		}
 	}
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/chronoops/chronoops/receiver/action"
 )
 
-var update = flag.Bool("update", false, "write the generated documentation again")
+var update = flag.Bool("update", false, "write generated documentation and expected messages again")
 
 const (
 	readme        = "README.md"

@@ -60,7 +60,7 @@ func startReceiver(ctx context.Context, c *config, o receiverOptions) (_ *receiv
 	if err := c.checkListener(o); err != nil {
 		return nil, err
 	}
-	r := &receiverService{o: o, clock: receiver.NewSystemClock(), beats: newHeartbeatMetrics(o.registry), threads: notify.NewMemoryThreads()}
+	r := &receiverService{o: o, clock: receiver.NewSystemClock(), threads: notify.NewMemoryThreads()}
 	if r.db, err = store.Open(ctx, store.Options{Dir: o.storage, Clock: r.clock}); err != nil {
 		return nil, err
 	}
@@ -89,7 +89,8 @@ func startReceiver(ctx context.Context, c *config, o receiverOptions) (_ *receiv
 	if err != nil {
 		return nil, err
 	}
-	r.metrics = engine.NewMetrics(o.registry)
+	// Registered once nothing can fail any more: a reload may try again.
+	r.metrics, r.beats = engine.NewMetrics(o.registry), newHeartbeatMetrics(o.registry)
 	r.engine = engine.New(engine.Options{
 		Owner: c.Instance.Name + "/" + uuid.NewString(), Store: engineStore{r.db}, Clock: r.clock, Policies: r.current.Policies, Actions: &r.current,
 		Pager: &r.current, Alertmanager: &r.current, Prover: &r.current, StopFile: stopFile(r.o.storage), Link: r.link, Metrics: r.metrics, Logger: o.log,
