@@ -21,6 +21,7 @@ type Tx interface {
 type episodes interface {
 	OpenEpisode(source, alertKey string) (receiver.Episode, bool, error)
 	Episodes(incident int64) ([]receiver.Episode, error)
+	Firing(incident int64) (bool, error)
 	InsertEpisode(receiver.Episode) (int64, error)
 	SaveEpisode(receiver.Episode) error
 }

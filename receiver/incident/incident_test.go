@@ -588,6 +588,13 @@ func (f *faulty) Episodes(id int64) ([]receiver.Episode, error) {
 	return f.Tx.Episodes(id)
 }
 
+func (f *faulty) Firing(id int64) (bool, error) {
+	if err := f.fault(); err != nil {
+		return false, err
+	}
+	return f.Tx.Firing(id)
+}
+
 func (f *faulty) InsertEpisode(e receiver.Episode) (int64, error) {
 	if err := f.fault(); err != nil {
 		return 0, err

@@ -48,19 +48,18 @@ func dropAttempt(tx Tx, e receiver.Episode) error {
 // CloseWhenDone resolves an incident once none of its episodes fires and no repair still has to be proven: that an alert
 // has cleared is no proof, as a false resolve looks the same.
 func CloseWhenDone(tx Tx, id int64) error {
-	list, err := tx.Episodes(id)
-	if err != nil {
+	if firing, err := tx.Firing(id); err != nil || firing {
 		return err
 	}
-	if slices.ContainsFunc(list, receiver.Episode.Firing) {
-		return nil
-	}
-	acting, err := acting(tx, id)
-	if err != nil || acting {
+	if acting, err := acting(tx, id); err != nil || acting {
 		return err
 	}
 	i, err := tx.Incident(id)
 	if err != nil || !i.Open() {
+		return err
+	}
+	list, err := tx.Episodes(id)
+	if err != nil {
 		return err
 	}
 	return closeIncident(tx, i, resolvedBy(list), actor)
@@ -96,11 +95,11 @@ func Close(tx Tx, id int64, person string) (Answer, error) {
 	if !i.Open() {
 		return Answer{Text: fmt.Sprintf("incident %d is resolved already (%s)", id, i.ResolvedBy)}, nil
 	}
-	list, err := tx.Episodes(id)
+	firing, err := tx.Firing(id)
 	if err != nil {
 		return Answer{}, err
 	}
-	if slices.ContainsFunc(list, receiver.Episode.Firing) {
+	if firing {
 		return Answer{Text: fmt.Sprintf("incident %d still has a firing alert: acknowledge it, or silence the alert in Alertmanager", id)}, nil
 	}
 	busy, err := acting(tx, id)

@@ -74,6 +74,15 @@ func (tx *Tx) Episodes(incident int64) ([]receiver.Episode, error) {
 	return tx.episodes(`SELECT `+episodeColumns+` FROM episodes WHERE incident = $1 ORDER BY id`, incident)
 }
 
+// Firing reports whether any episode of an incident is open.
+func (tx *Tx) Firing(incident int64) (firing bool, err error) {
+	err = tx.row(`SELECT EXISTS (SELECT 1 FROM episodes WHERE incident = $1 AND resolved IS NULL)`, incident).Scan(&firing)
+	if err != nil {
+		return false, fmt.Errorf("look for firing episodes of incident %d: %w", incident, err)
+	}
+	return firing, nil
+}
+
 // FiringEpisodes returns all open episodes, of every source.
 func (tx *Tx) FiringEpisodes() ([]receiver.Episode, error) {
 	return tx.episodes(`SELECT ` + episodeColumns + ` FROM episodes WHERE resolved IS NULL ORDER BY id`)

@@ -11,29 +11,73 @@ import (
 
 // Tx is one transaction and one moment. It must not be used after the function it was given to returns.
 type Tx struct {
-	ctx context.Context
-	sql *sql.Tx
-	now time.Time
+	ctx      context.Context
+	sql      *sql.Tx
+	now      time.Time
+	prepared map[string]*sql.Stmt // closed by the end of the transaction
 }
 
 // Now is the moment of the transaction.
 func (tx *Tx) Now() time.Time { return tx.now }
 
-func (tx *Tx) row(query string, args ...any) *sql.Row {
-	return tx.sql.QueryRowContext(tx.ctx, query, args...)
+// prepare returns the prepared statement of a query. A message repeats few statements for each of its alerts, and preparing
+// one takes longer than running it.
+func (tx *Tx) prepare(query string) (*sql.Stmt, error) {
+	if stmt, ok := tx.prepared[query]; ok {
+		return stmt, nil
+	}
+	stmt, err := tx.sql.PrepareContext(tx.ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	if tx.prepared == nil {
+		tx.prepared = map[string]*sql.Stmt{}
+	}
+	tx.prepared[query] = stmt
+	return stmt, nil
+}
+
+func (tx *Tx) row(query string, args ...any) row {
+	stmt, err := tx.prepare(query)
+	if err != nil {
+		return row{err: err}
+	}
+	return row{Row: stmt.QueryRowContext(tx.ctx, args...)}
+}
+
+// row is a *sql.Row, or why there is none.
+type row struct {
+	*sql.Row
+	err error
+}
+
+// Scan is that of *sql.Row.
+func (r row) Scan(into ...any) error {
+	if r.err != nil {
+		return r.err
+	}
+	return r.Row.Scan(into...)
 }
 
 func (tx *Tx) exec(query string, args ...any) (changed int64, err error) {
-	res, err := tx.sql.ExecContext(tx.ctx, query, args...)
+	stmt, err := tx.prepare(query)
+	if err != nil {
+		return 0, err
+	}
+	res, err := stmt.ExecContext(tx.ctx, args...)
 	if err != nil {
 		return 0, err
 	}
 	return res.RowsAffected()
 }
 
-// each calls fn for every row of a query.
+// each calls fn for every row of a query. fn must not run the same query.
 func (tx *Tx) each(fn func(scan func(...any) error) error, query string, args ...any) (err error) {
-	rows, err := tx.sql.QueryContext(tx.ctx, query, args...)
+	stmt, err := tx.prepare(query)
+	if err != nil {
+		return err
+	}
+	rows, err := stmt.QueryContext(tx.ctx, args...)
 	if err != nil {
 		return err
 	}

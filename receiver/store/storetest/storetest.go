@@ -978,6 +978,18 @@ func oneOpenEpisode(w *world) {
 		return errors.Join(err, tx.SaveEpisode(ep))
 	})
 	w.do(func(tx *store.Tx) error {
+		firing, err := tx.Firing(i)
+		w.equal("the one of the other source still fires", true, firing)
+		none, errN := tx.Firing(99)
+		w.equal("an incident that does not exist", false, none)
+		list, errL := tx.Episodes(i)
+		list[1].Resolved = tx.Now()
+		errS := tx.SaveEpisode(list[1])
+		firing, errF := tx.Firing(i)
+		w.equal("none fires", false, firing)
+		return errors.Join(err, errN, errL, errS, errF)
+	})
+	w.do(func(tx *store.Tx) error {
 		_, ok, err := tx.OpenEpisode("prod", "alert 1")
 		w.equal("open after the end", false, ok)
 		_, errI := tx.InsertEpisode(anEpisode(i, 1))
