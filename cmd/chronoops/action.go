@@ -90,11 +90,9 @@ func printRepairs(w io.Writer, actions api.Actions) {
 
 func printKinds(w io.Writer, actions api.Actions) {
 	printf(w, "\nKinds of actions\n")
-	var rows [][]string
 	for _, k := range actions.Kinds {
-		rows = append(rows, []string{"  " + k.Name, k.Doc, k.Privilege})
+		printf(w, "  %s\n    %s\n    Needs: %s\n", k.Name, k.Doc, k.Privilege)
 	}
-	table(w, []string{"  KIND", "WHAT IT DOES", "NEEDS"}, rows)
 }
 
 func printLatest(w io.Writer, attempts []api.Attempt) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -45,18 +46,54 @@ func (c *config) checkBuild(webConfig string) error {
 	if _, err := newFreeHandler(c.Probe, nil, log); err != nil {
 		return err
 	}
+	var problems []problem
+	add := func(text string, path ...any) { problems = append(problems, problem{path: path, text: text}) }
+	c.checkFiles(add)
 	if c.Receiver == nil {
-		return nil
+		return c.doc.report(problems)
 	}
 	basic, certificates, err := webConfigAuth(webConfig)
 	if err != nil {
 		return err
 	}
-	if err := c.checkListener(receiverOptions{basicAuth: basic, clientCerts: certificates}); err != nil {
-		return err
+	addCredentials(add, c.checkListener(receiverOptions{basicAuth: basic, clientCerts: certificates}))
+	addCredentials(add, c.Receiver.ReadSecrets())
+	if len(problems) > 0 {
+		return c.doc.report(problems)
 	}
 	_, err = c.newParts(actionOptions{Logger: log}, nil, nil)
 	return err
+}
+
+// checkFiles finds files of credentials that cannot be read. A server starts without them: the target counts as down.
+func (c *config) checkFiles(add adder) {
+	check := func(file string, path ...any) {
+		if file == "" {
+			return
+		}
+		b, err := os.ReadFile(file)
+		switch key := path[len(path)-1]; {
+		case err != nil:
+			add(fmt.Sprintf("%s cannot be read: %v", key, err), path...)
+		case len(bytes.TrimSpace(b)) == 0:
+			add(fmt.Sprintf("%s: %s is empty", key, file), path...)
+		}
+	}
+	for i, p := range c.Targets.Postgres {
+		check(p.DSNFile, "targets", "postgres", i, "dsn_file")
+	}
+	for i, r := range c.Targets.Redis {
+		check(r.URLFile, "targets", "redis", i, "url_file")
+		check(r.PasswordFile, "targets", "redis", i, "password_file")
+	}
+	for i, a := range c.Targets.API {
+		check(a.AuthorizationFile, "targets", "api", i, "authorization_file")
+	}
+	if c.Receiver != nil {
+		for i, p := range c.Receiver.Postgres {
+			check(p.DSNFile, "receiver", "postgres", i, "dsn_file")
+		}
+	}
 }
 
 // describe says in a line what the configuration amounts to.

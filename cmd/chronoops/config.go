@@ -29,6 +29,9 @@ type config struct {
 	Notifications notify.Global           `yaml:"notifications,omitempty"`
 	Contacts      []notify.Contact        `yaml:"contacts,omitempty"`
 	Escalation    policy.Ladders          `yaml:"escalation,omitempty"`
+
+	environment map[string]string // the variable that a target came from, by the target's name
+	doc         *document         // where it was read from
 }
 
 // instanceConfig says who we are and which alerts we may repair.
@@ -114,21 +117,20 @@ func (r *receiverConfig) UnmarshalYAML(unmarshal func(any) error) error {
 	case r.Hold < 0 || time.Duration(r.Hold) > 5*time.Minute:
 		return errors.New("receiver.hold must be between 0s and 5m: a page may not wait longer for a repair")
 	case r.ReopenWithin < 0 || r.AckFor <= 0 || r.Recheck <= 0 || r.ApprovalFor <= 0 || r.KeepMessages <= 0:
-		return errors.New("receiver: durations must be positive")
+		return errors.New("receiver: ack_for, recheck, approval_for and keep_messages must be longer than 0s")
 	}
 	return nil
 }
 
 // load reads the configuration file, or only the environment when there is no file.
 func load(path string, getenv func(string) string) (*config, error) {
-	c := &config{}
-	doc := &document{file: path}
+	c := &config{doc: &document{file: path}}
 	if path != "" {
 		b, err := os.ReadFile(path)
 		if err != nil {
 			return nil, fmt.Errorf("read configuration: %w", err)
 		}
-		if err := doc.decode(b, c); err != nil {
+		if err := c.doc.decode(b, c); err != nil {
 			return nil, err
 		}
 		c.setDirectory(filepath.Dir(path))
@@ -137,41 +139,60 @@ func load(path string, getenv func(string) string) (*config, error) {
 	if c.Instance.Name == "" {
 		c.Instance.Name, _ = os.Hostname()
 	}
-	return c, doc.report(c.problems())
+	return c, c.doc.report(c.problems())
 }
 
 // fromEnvironment adds one target of each kind that the file names none of.
 func (c *config) fromEnvironment(getenv func(string) string) {
 	t := &c.Targets
+	c.environment = map[string]string{}
 	switch {
 	case len(t.Postgres) > 0:
 	case getenv("DATABASE_URL") != "":
 		p := pgcollector.DefaultConfig
 		p.Name, p.DSN = "postgres", commoncfg.Secret(getenv("DATABASE_URL"))
 		t.Postgres = append(t.Postgres, p)
+		c.environment[p.Name] = "DATABASE_URL"
 	case getenv("PGHOST") != "" || getenv("PGSERVICE") != "" || getenv("PGPORT") != "" || getenv("PGUSER") != "" || getenv("PGDATABASE") != "":
 		p := pgcollector.DefaultConfig
 		p.Name = "postgres" // an empty DSN makes libpq's environment count
 		t.Postgres = append(t.Postgres, p)
+		c.environment[p.Name] = "PGHOST, PGPORT, PGUSER …"
 	}
 	if v := getenv("REDIS_URL"); v != "" && len(t.Redis) == 0 {
 		t.Redis = append(t.Redis, rediscollector.Config{Name: "redis", URL: commoncfg.Secret(v)})
+		c.environment["redis"] = "REDIS_URL"
 	}
 	if v := getenv("API_URL"); v != "" && len(t.API) == 0 {
 		t.API = append(t.API, apicollector.Config{Name: "api", URL: v})
+		c.environment["api"] = "API_URL"
 	}
 }
 
 // setDirectory makes relative file names relative to the folder of the configuration file.
 func (c *config) setDirectory(dir string) {
+	join := func(names ...*string) {
+		for _, name := range names {
+			*name = commoncfg.JoinDir(dir, *name)
+		}
+	}
 	for i := range c.Targets.Postgres {
-		p := &c.Targets.Postgres[i]
-		p.DSNFile = commoncfg.JoinDir(dir, p.DSNFile)
+		join(&c.Targets.Postgres[i].DSNFile)
 	}
 	for i := range c.Targets.Redis {
 		r := &c.Targets.Redis[i]
 		r.URLFile, r.PasswordFile = commoncfg.JoinDir(dir, r.URLFile), commoncfg.JoinDir(dir, r.PasswordFile)
+		if r.TLS != nil {
+			r.TLS.SetDirectory(dir)
+		}
 	}
+	for i := range c.Targets.API {
+		a := &c.Targets.API[i]
+		a.AuthorizationFile = commoncfg.JoinDir(dir, a.AuthorizationFile)
+		a.TLS.SetDirectory(dir)
+	}
+	people := c.notifyConfig()
+	people.SetDirectory(dir)
 	for _, peers := range [][]peerConfig{c.Targets.Prometheus, c.Targets.Alertmanager} {
 		for i := range peers {
 			peers[i].HTTP.SetDirectory(dir)
@@ -179,8 +200,9 @@ func (c *config) setDirectory(dir string) {
 	}
 	if r := c.Receiver; r != nil {
 		r.SetDirectory(dir)
+		r.Heartbeat.SetDirectory(dir)
 		for i := range r.Postgres {
-			r.Postgres[i].DSNFile = commoncfg.JoinDir(dir, r.Postgres[i].DSNFile)
+			join(&r.Postgres[i].DSNFile)
 		}
 	}
 }
@@ -191,5 +213,6 @@ func (c *config) policySet() *policy.Set {
 	return &policy.Set{
 		Mode: r.Mode, Policies: r.Policies, Ladders: c.Escalation, Owns: c.Instance.Owns,
 		Hold: time.Duration(r.Hold), ReopenWithin: time.Duration(r.ReopenWithin), AckFor: time.Duration(r.AckFor),
+		Recheck: time.Duration(r.Recheck), ApprovalFor: time.Duration(r.ApprovalFor), IgnoreLabels: r.IgnoreLabels, MaxBody: r.MaxBody,
 	}
 }

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,8 +14,7 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// document is the text of a configuration file, kept to say where a fault stands. It is the only place that knows the
-// YAML library.
+// document is the text of a configuration file, kept to say where a fault stands.
 type document struct {
 	file string
 	root *yaml.Node
@@ -42,19 +44,25 @@ func (e *configError) Error() string {
 		if p.line > 0 {
 			where = fmt.Sprintf("%s:%d", where, p.line)
 		}
-		lines = append(lines, where+": "+p.text)
+		for text := range strings.Lines(p.text) {
+			lines = append(lines, where+": "+strings.TrimSpace(text))
+		}
 	}
 	return strings.Join(lines, "\n")
 }
 
 // decode reads the text strictly: unknown and doubled keys are faults.
 func (d *document) decode(text []byte, into any) error {
-	d.root = &yaml.Node{}
-	if err := yaml.Load(text, d.root); err != nil {
+	nodes, err := yaml.NewLoader(bytes.NewReader(text))
+	if err != nil {
 		return d.fault(err)
 	}
-	if d.root.Kind == 0 {
+	d.root = &yaml.Node{}
+	if err := nodes.Load(d.root); errors.Is(err, io.EOF) {
+		d.root = nil
 		return nil // an empty file is an empty configuration
+	} else if err != nil {
+		return d.fault(err)
 	}
 	if err := yaml.Load(text, into, yaml.WithKnownFields()); err != nil {
 		return d.fault(err)
@@ -62,48 +70,106 @@ func (d *document) decode(text []byte, into any) error {
 	return nil
 }
 
-var unknownField = regexp.MustCompile(`field (\S+) not found in type \S+`)
-
 // fault turns the decoder's errors into ours, with the words of an operator.
 func (d *document) fault(err error) error {
 	e := &configError{file: d.file}
 	var load *yaml.LoadErrors
 	if errors.As(err, &load) {
 		for _, one := range load.Errors {
-			e.problems = append(e.problems, flatten(one)...)
+			e.problems = append(e.problems, d.flatten(one)...)
 		}
 	} else if one, ok := errors.AsType[*yaml.LoadError](err); ok {
-		e.problems = append(e.problems, flatten(one)...)
+		e.problems = append(e.problems, d.flatten(one)...)
 	} else {
-		e.problems = append(e.problems, problem{text: plainWords(err.Error())})
+		e.problems = append(e.problems, problem{text: d.plainWords(err.Error(), 0)})
 	}
 	return e
 }
 
 // flatten follows errors of nested decoding to the innermost line that is known.
-func flatten(err *yaml.LoadError) []problem {
+func (d *document) flatten(err *yaml.LoadError) []problem {
 	var nested *yaml.LoadErrors
 	if inner := errors.Unwrap(err); inner != nil && errors.As(inner, &nested) {
 		var out []problem
 		for _, one := range nested.Errors {
-			out = append(out, flatten(one)...)
+			out = append(out, d.flatten(one)...)
 		}
 		return out
 	}
-	return []problem{{line: err.Mark.Line, text: plainWords(err.Message)}}
+	return []problem{{line: err.Mark.Line, text: d.plainWords(err.Message, err.Mark.Line)}}
 }
 
-func plainWords(text string) string {
+var (
+	unknownField = regexp.MustCompile(`^field (\S+) not found in type \S+`)
+	// What the duration's own parser says, without an example.
+	foreignDuration = regexp.MustCompile(`^(not a valid duration|empty duration|unknown unit|missing unit|duration out of range)`)
+	wrongKind       = regexp.MustCompile("(?s)^cannot construct !!(\\w+)(?: `.*`)? into (\\S+)")
+)
+
+// plainWords says what the decoder says without Go's words, and without the value: it may be a secret.
+func (d *document) plainWords(text string, line int) string {
 	text = strings.TrimPrefix(text, "yaml: ")
-	m := unknownField.FindStringSubmatch(text)
-	if m == nil {
-		return text
+	if m := unknownField.FindStringSubmatch(text); m != nil {
+		return d.unknownKey(m[1], line)
 	}
-	out := fmt.Sprintf("unknown key %q", m[1])
-	if near := nearest(m[1], configKeys()); near != "" {
-		out += fmt.Sprintf(": did you mean %q?", near)
+	if m := wrongKind.FindStringSubmatch(text); m != nil {
+		return wrongKindWords(m[1], m[2])
+	}
+	switch {
+	case strings.HasPrefix(text, "expected single document"):
+		return "the file holds more than one document: remove what follows the line ---"
+	case text == "found character that cannot start any token":
+		return text + ": indent with spaces, not with tabs, and quote what begins with @, ` or %"
+	case foreignDuration.MatchString(text):
+		return text + ": write it as 30s, 10m, 1h30m or 7d"
+	}
+	return text
+}
+
+func (d *document) unknownKey(key string, line int) string {
+	out := fmt.Sprintf("unknown key %q", key)
+	if d.root == nil {
+		return out
+	}
+	keys := keysBeside(d.root, reflect.TypeFor[config](), key, line)
+	if near := nearest(key, keys); near != "" {
+		return out + fmt.Sprintf(": did you mean %q?", near)
+	}
+	if len(keys) > 0 {
+		return out + ": want one of " + strings.Join(keys, ", ")
 	}
 	return out
+}
+
+// wrongKindWords names what stands there and, as far as Go's type tells, what should.
+func wrongKindWords(got, goType string) string {
+	given, ok := map[string]string{
+		"seq": "a list", "map": "a map of keys", "str": "a text", "int": "a number", "float": "a number", "bool": "true or false", "timestamp": "a date",
+	}[got]
+	if !ok {
+		given = "this"
+	}
+	wanted := ""
+	switch base := strings.TrimLeft(goType, "*"); {
+	case strings.HasPrefix(base, "[]"):
+		wanted = "a list, such as [a, b] or lines that begin with -"
+	case strings.HasPrefix(base, "map["):
+		wanted = "a map of keys"
+	case strings.HasPrefix(base, "int"), strings.HasPrefix(base, "uint"):
+		wanted = "a whole number"
+	case strings.HasPrefix(base, "float"):
+		wanted = "a number"
+	case base == "bool":
+		wanted = "true or false"
+	case base == "string", got == "map": // a map fits every struct
+		wanted = "one text or number"
+	case got != "seq": // a list fits no struct, and no text either
+		wanted = "a map of keys"
+	}
+	if wanted == "" {
+		return given + " does not fit here"
+	}
+	return given + " does not fit here: want " + wanted
 }
 
 // report turns problems found after decoding into an error with lines.
@@ -119,6 +185,9 @@ func (d *document) report(problems []problem) error {
 	slices.SortStableFunc(problems, func(a, b problem) int { return a.line - b.line })
 	return &configError{file: d.file, problems: problems}
 }
+
+// has tells whether the text has a key at its top.
+func (d *document) has(key string) bool { return d.root != nil && lineOf(d.root, []any{key}) > 0 }
 
 // lineOf follows a path as far as the document goes.
 func lineOf(n *yaml.Node, path []any) int {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"slices"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -88,14 +87,6 @@ func onOff(on bool) string {
 		return "true"
 	}
 	return "false"
-}
-
-// receiverListen returns the addresses of the listener that the receiver is on.
-func (f *serveFlags) receiverListen() []string {
-	if f.ownListener() {
-		return slices.Clone(*f.receiver.WebListenAddresses)
-	}
-	return slices.Clone(*f.web.WebListenAddresses)
 }
 
 func (f *serveFlags) ownListener() bool { return len(*f.receiver.WebListenAddresses) > 0 }

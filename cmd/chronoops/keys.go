@@ -4,33 +4,73 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"go.yaml.in/yaml/v4"
 )
 
-// configKeys lists every key that the configuration knows, for suggestions.
-func configKeys() []string {
-	var keys []string
-	seen := map[reflect.Type]bool{}
-	var walk func(t reflect.Type)
-	walk = func(t reflect.Type) {
-		switch t.Kind() {
-		case reflect.Pointer, reflect.Slice, reflect.Map, reflect.Array:
-			walk(t.Elem())
-		case reflect.Struct:
-			if seen[t] {
-				return
+// keysBeside returns the keys that the configuration knows in the map that a key on a line stands in, or nil.
+func keysBeside(n *yaml.Node, t reflect.Type, key string, line int) []string {
+	for t != nil && t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch {
+	case n.Kind == yaml.DocumentNode && len(n.Content) > 0:
+		return keysBeside(n.Content[0], t, key, line)
+	case n.Kind == yaml.AliasNode || t == nil:
+		return nil
+	case n.Kind == yaml.SequenceNode:
+		if t.Kind() == reflect.Map { // a list that stands for the map's entry "default"
+			t = t.Elem()
+		}
+		if t.Kind() != reflect.Slice {
+			return nil
+		}
+		for _, entry := range n.Content {
+			if keys := keysBeside(entry, t.Elem(), key, line); keys != nil {
+				return keys
 			}
-			seen[t] = true
-			for f := range t.Fields() {
-				if name, _, _ := strings.Cut(f.Tag.Get("yaml"), ","); name != "" && name != "-" {
-					keys = append(keys, name)
-				}
-				walk(f.Type)
+		}
+	case n.Kind == yaml.MappingNode && t.Kind() == reflect.Map:
+		for i := 1; i < len(n.Content); i += 2 {
+			if keys := keysBeside(n.Content[i], t.Elem(), key, line); keys != nil {
+				return keys
+			}
+		}
+	case n.Kind == yaml.MappingNode && t.Kind() == reflect.Struct:
+		fields := map[string]reflect.Type{}
+		yamlFields(t, fields)
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if n.Content[i].Value == key && n.Content[i].Line == line {
+				return sortedKeys(fields)
+			}
+			if keys := keysBeside(n.Content[i+1], fields[n.Content[i].Value], key, line); keys != nil {
+				return keys
 			}
 		}
 	}
-	walk(reflect.TypeFor[config]())
+	return nil
+}
+
+// yamlFields collects the keys of a struct with their types, those of inlined structs included.
+func yamlFields(t reflect.Type, into map[string]reflect.Type) {
+	for f := range t.Fields() {
+		name, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		switch {
+		case strings.Contains(options, "inline") && f.Type.Kind() == reflect.Struct:
+			yamlFields(f.Type, into)
+		case name != "" && name != "-":
+			into[name] = f.Type
+		}
+	}
+}
+
+func sortedKeys(fields map[string]reflect.Type) []string {
+	keys := make([]string, 0, len(fields))
+	for k := range fields {
+		keys = append(keys, k)
+	}
 	slices.Sort(keys)
-	return slices.Compact(keys)
+	return keys
 }
 
 // nearest returns the key that differs from a mistyped one by at most two letters, or "".

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -59,7 +60,7 @@ func startReceiver(ctx context.Context, c *config, o receiverOptions) (_ *receiv
 	if err := c.checkListener(o); err != nil {
 		return nil, err
 	}
-	r := &receiverService{o: o, clock: receiver.NewSystemClock(), beats: newHeartbeatMetrics(o.registry), threads: notify.NewMemoryThreads()}
+	r := &receiverService{o: o, clock: receiver.NewSystemClock(), threads: notify.NewMemoryThreads()}
 	if r.db, err = store.Open(ctx, store.Options{Dir: o.storage, Clock: r.clock}); err != nil {
 		return nil, err
 	}
@@ -88,14 +89,14 @@ func startReceiver(ctx context.Context, c *config, o receiverOptions) (_ *receiv
 	if err != nil {
 		return nil, err
 	}
-	r.metrics = engine.NewMetrics(o.registry)
+	// Registered once nothing can fail any more: a reload may try again.
+	r.metrics, r.beats = engine.NewMetrics(o.registry), newHeartbeatMetrics(o.registry)
 	r.engine = engine.New(engine.Options{
 		Owner: c.Instance.Name + "/" + uuid.NewString(), Store: engineStore{r.db}, Clock: r.clock, Policies: r.current.Policies, Actions: &r.current,
 		Pager: &r.current, Alertmanager: &r.current, Prover: &r.current, StopFile: stopFile(r.o.storage), Link: r.link, Metrics: r.metrics, Logger: o.log,
-		Recheck: time.Duration(c.Receiver.Recheck), ApprovalTTL: time.Duration(c.Receiver.ApprovalFor),
 	})
 	r.intake = intake.NewHandler(intake.Options{
-		Store: intakeStore{r.db}, Auth: r.auth, Policies: r.current.Policies, IgnoreLabels: c.Receiver.IgnoreLabels, MaxBody: c.Receiver.MaxBody,
+		Store: intakeStore{r.db}, Auth: r.auth, Policies: r.current.Policies,
 		Timeout: 10 * time.Second, Rejected: intake.RejectedDir(filepath.Join(o.storage, "rejected")), Metrics: intake.NewMetrics(o.registry),
 		Logger: o.log, Committed: r.engine.Wake,
 	})
@@ -110,7 +111,7 @@ func (r *receiverService) newParts(c *config) (*parts, error) {
 // use puts a checked configuration in force.
 func (r *receiverService) use(c *config, p *parts) {
 	if old := r.current.Load(); old != nil && reflect.DeepEqual(r.config.Targets.Postgres, c.Targets.Postgres) &&
-		reflect.DeepEqual(r.config.Receiver.Postgres, c.Receiver.Postgres) {
+		reflect.DeepEqual(r.config.Receiver.Postgres, c.Receiver.Postgres) && slices.Equal(old.actions.servers, p.actions.servers) {
 		p.actions = p.actions.keepSessions(old.actions)
 	}
 	if r.config == nil || !reflect.DeepEqual(r.config.Receiver.Heartbeat, c.Receiver.Heartbeat) {
@@ -188,7 +189,7 @@ func (c *config) checkListener(o receiverOptions) error {
 // keepSessions goes on with the sessions that an earlier set holds.
 func (a actionSet) keepSessions(old actionSet) actionSet {
 	list := a.registry.Replace(old.sessions)
-	return actionSet{registry: list, sessions: old.sessions}
+	return actionSet{registry: list, sessions: old.sessions, servers: old.servers}
 }
 
 // receiverHandler routes to the receiver, or says why there is none.

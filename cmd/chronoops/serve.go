@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"runtime"
@@ -47,6 +48,8 @@ type server struct {
 	prober   *collector.Exposer
 	sup      *supervisor
 
+	sockets, receiverSockets []net.Listener
+
 	mu         sync.Mutex // one load of the configuration at a time
 	config     atomic.Pointer[config]
 	targets    []target
@@ -79,16 +82,24 @@ func (s *server) start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := s.bind(ctx); err != nil {
+		return err
+	}
 	if s.host, err = newHostUnits(s.f.host, s.log); err != nil {
 		return err
 	}
 	options := collector.ExposerOptions{TimeoutOffset: s.f.timeoutOffset, MaxRequests: s.f.maxRequests, OpenMetrics: s.f.openMetrics, Logger: s.log}
 	s.exposer, s.prober = collector.NewExposer(options), collector.NewExposer(options)
 	s.sup = newSupervisor(context.WithoutCancel(ctx), s.log)
+	p, err := s.prepare(c)
+	if err != nil {
+		return err
+	}
 	if s.f.withReceiver && c.Receiver != nil {
 		s.startReceiver(ctx, c)
 	}
-	return s.use(c)
+	s.use(c, p)
+	return nil
 }
 
 // startReceiver starts the receiver or records why it cannot: metrics are served all the same.
@@ -107,23 +118,36 @@ func (s *server) startReceiver(ctx context.Context, c *config) {
 	s.log.Error("The receiver could not start; metrics are served", "err", err)
 }
 
-// use puts a configuration in force. On an error the one before stays.
-func (s *server) use(c *config) error {
-	targets, err := c.targets(s.targets, s.f.storagePath, s.log)
-	if err != nil {
-		return err
+// prepared is what a configuration is scraped by.
+type prepared struct {
+	targets    []target
+	exposition *exposition
+	free       *freeHandler
+}
+
+// prepare builds everything that can fail, so that a configuration is used as a whole or not at all.
+func (s *server) prepare(c *config) (p *prepared, err error) {
+	p = &prepared{}
+	defer func() {
+		if err != nil {
+			closeUnused(p.targets, s.targets)
+		}
+	}()
+	if p.targets, err = c.targets(s.targets, s.f.storagePath, s.log); err != nil {
+		return p, err
 	}
-	e, err := newExposition(s.host, targets, s.registry, s.f.selection, s.log)
-	if err != nil {
-		return err
+	if p.exposition, err = newExposition(s.host, p.targets, s.registry, s.f.selection, s.log); err != nil {
+		return p, err
 	}
-	free, err := newFreeHandler(c.Probe, s.prober, s.log)
-	if err != nil {
-		return err
-	}
+	p.free, err = newFreeHandler(c.Probe, s.prober, s.log)
+	return p, err
+}
+
+// use puts a configuration in force.
+func (s *server) use(c *config, p *prepared) {
 	// A follower of a log must end before its successor is scraped.
 	wanted := map[runner]string{}
-	for _, t := range targets {
+	for _, t := range p.targets {
 		if t.runner != nil {
 			wanted[t.runner] = t.key()
 		}
@@ -135,14 +159,13 @@ func (s *server) use(c *config) error {
 	}
 	s.sup.set(wanted)
 	old := s.targets
-	s.targets = targets
-	s.exposition.Store(e)
-	s.free.Store(free)
+	s.targets = p.targets
+	s.exposition.Store(p.exposition)
+	s.free.Store(p.free)
 	s.config.Store(c)
-	closeUnused(old, targets)
+	closeUnused(old, p.targets)
 	s.own.reloadOK.Set(1)
 	s.own.reloadTime.SetToCurrentTime()
-	return nil
 }
 
 // reload reads the configuration again. On an error the one before stays in force.
@@ -161,12 +184,18 @@ func (s *server) reload(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	p, err := s.prepare(c)
+	if err != nil {
+		return err
+	}
 	if s.f.withReceiver {
 		if err := s.reloadReceiver(ctx, c); err != nil {
+			closeUnused(p.targets, s.targets)
 			return err
 		}
 	}
-	return s.use(c)
+	s.use(c, p)
+	return nil
 }
 
 func (s *server) reloadReceiver(ctx context.Context, c *config) error {
@@ -197,7 +226,7 @@ func (s *server) run(ctx context.Context) error {
 	for _, l := range listeners {
 		go func() { failed <- l.serve() }()
 	}
-	s.log.Info("Ready", "metrics", *s.f.web.WebListenAddresses, "receiver", s.receiver.Load() != nil)
+	s.log.Info("Ready", "metrics", addresses(s.sockets, s.f.web), "receiver", s.receiver.Load() != nil)
 	s.welcome(s.out)
 	notifySystemd(s.log, "READY=1")
 	hup := make(chan os.Signal, 1)

@@ -34,12 +34,16 @@ func newSupervisor(ctx context.Context, log *slog.Logger) *supervisor {
 func (s *supervisor) set(wanted map[runner]string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	var ending []*running
 	for r, state := range s.running {
 		if _, ok := wanted[r]; !ok {
-			state.cancel()
-			<-state.done
+			state.cancel() // all at once: one that is slow must not keep the others from ending in order
+			ending = append(ending, state)
 			delete(s.running, r)
 		}
+	}
+	for _, state := range ending {
+		<-state.done
 	}
 	for r, name := range wanted {
 		if s.running[r] != nil {

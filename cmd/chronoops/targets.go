@@ -28,7 +28,7 @@ type target struct {
 func (t target) key() string { return t.kind + "/" + t.name }
 
 // targets builds the collectors of a configuration. Those of a previous one whose configuration is the same are kept,
-// with their counters and connections.
+// with their counters and connections. With an error come those that were built already.
 func (c *config) targets(previous []target, stateDir string, log *slog.Logger) (list []target, err error) {
 	add := func(kind, name string, config any, onMetrics bool, build func() (collector.Collector, func(), error)) error {
 		t := target{kind: kind, name: name, config: config, onMetrics: onMetrics}
@@ -38,6 +38,9 @@ func (c *config) targets(previous []target, stateDir string, log *slog.Logger) (
 			return nil
 		}
 		built, closer, err := build()
+		if variable, ok := c.environment[name]; ok && err != nil {
+			return fmt.Errorf("environment variable %s: %w", variable, err)
+		}
 		if err != nil {
 			return fmt.Errorf("target %s: %w", t.key(), err)
 		}
@@ -55,7 +58,7 @@ func (c *config) targets(previous []target, stateDir string, log *slog.Logger) (
 			return built, built.Close, nil
 		})
 		if err != nil {
-			return nil, err
+			return list, err
 		}
 	}
 	for _, r := range c.Targets.Redis {
@@ -67,7 +70,7 @@ func (c *config) targets(previous []target, stateDir string, log *slog.Logger) (
 			return built, built.Close, nil
 		})
 		if err != nil {
-			return nil, err
+			return list, err
 		}
 	}
 	for _, a := range c.Targets.API {
@@ -76,7 +79,7 @@ func (c *config) targets(previous []target, stateDir string, log *slog.Logger) (
 			return built, nil, err
 		})
 		if err != nil {
-			return nil, err
+			return list, err
 		}
 	}
 	return list, nil

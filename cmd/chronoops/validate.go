@@ -1,12 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/chronoops/chronoops/receiver/action"
+	"github.com/chronoops/chronoops/receiver/api"
 	"github.com/chronoops/chronoops/receiver/notify"
 	"github.com/chronoops/chronoops/receiver/policy"
 )
@@ -22,8 +24,13 @@ func (c *config) problems() []problem {
 		}
 	}
 	if c.Receiver == nil {
-		if len(c.Contacts) > 0 || len(c.Escalation) > 0 {
-			add("contacts and escalation need a `receiver:` section: without one nobody is paged", "contacts")
+		if c.doc.has("receiver") {
+			add("receiver is empty: write `receiver: {}` to have it with its defaults, or remove the line", "receiver")
+		}
+		for key, n := range map[string]int{"contacts": len(c.Contacts), "escalation": len(c.Escalation)} {
+			if n > 0 {
+				add(key+" needs a `receiver:` section: without one nobody is paged", key)
+			}
 		}
 		return list
 	}
@@ -67,7 +74,9 @@ func (c *config) checkTargets(add adder) {
 	for i := range t.API {
 		name("api", i, t.API[i].Name)
 		if err := t.API[i].Validate(); err != nil {
-			add(err.Error(), "targets", "api", i)
+			if _, ok := c.environment[t.API[i].Name]; !ok { // else its building fails, which names the variable
+				add(err.Error(), "targets", "api", i)
+			}
 		}
 	}
 	marked("api", len(t.API), func(i int) bool { return t.API[i].OnMetrics })
@@ -114,11 +123,11 @@ func (c *config) notifyConfig() notify.Config {
 
 func (c *config) checkReceiver(add adder) {
 	r := c.Receiver
-	if err := r.Validate(); err != nil {
-		add(err.Error(), "receiver", "sources")
-	}
-	if err := c.policySet().Validate(); err != nil {
-		add(err.Error(), "receiver", "policies")
+	addCredentials(add, r.Validate())
+	for _, err := range split(c.policySet().Validate()) {
+		if at, ok := errors.AsType[*policy.SetError](err); ok {
+			add(err.Error(), "receiver", "policies", at.Policy)
+		}
 	}
 	for i, s := range r.Sources {
 		for _, am := range s.Alertmanagers {
@@ -158,7 +167,14 @@ func (c *config) checkStep(actions *action.Registry, s policy.Step) error {
 		}
 		return fmt.Errorf("action %q is not known: want one of %s", s.Action, strings.Join(known, ", "))
 	}
-	if err := a.Spec().Check(s.With); err != nil {
+	params, err := a.Spec().Static(s.With)
+	if err != nil {
+		return err
+	}
+	if target := params.String("target"); s.Action == postgresTerminateIdle && !slices.Contains(c.postgresTargets(), target) {
+		return fmt.Errorf("target %q is not under targets.postgres: want one of %s", target, strings.Join(c.postgresTargets(), ", "))
+	}
+	if _, err := a.Resource(params); err != nil {
 		return err
 	}
 	if s.Verify.Probe != "" && !slices.ContainsFunc(c.Targets.API, func(t apiTarget) bool { return t.Name == s.Verify.Probe }) {
@@ -167,17 +183,34 @@ func (c *config) checkStep(actions *action.Registry, s policy.Step) error {
 	if s.Verify.PromQL != "" && len(c.Targets.Prometheus) == 0 {
 		return fmt.Errorf("verify.promql needs a server under targets.prometheus")
 	}
-	if s.Action == postgresTerminateIdle {
-		if target, _ := s.With["target"].(string); !slices.Contains(c.postgresTargets(), target) {
-			return fmt.Errorf("target %q is not under targets.postgres", target)
-		}
-	}
 	if s.Rollback {
 		if _, ok := a.(action.Roller); !ok {
 			return fmt.Errorf("action %s cannot be rolled back: remove `rollback: true`", s.Action)
 		}
 	}
 	return nil
+}
+
+// addCredentials finds the line of each error that the credentials have.
+func addCredentials(add adder, errs error) {
+	for _, err := range split(errs) {
+		if at, ok := errors.AsType[*api.CredentialError](err); ok {
+			add(err.Error(), "receiver", at.Part, at.Index)
+		} else {
+			add(err.Error(), "receiver")
+		}
+	}
+}
+
+// split takes joined errors apart.
+func split(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only what errors.Join itself returned
+		return joined.Unwrap()
+	}
+	if err == nil {
+		return nil
+	}
+	return []error{err}
 }
 
 func (c *config) postgresTargets() (names []string) {

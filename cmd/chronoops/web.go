@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -11,8 +10,6 @@ import (
 	"net/http/pprof"
 	"os"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/prometheus/common/version"
 	"github.com/prometheus/exporter-toolkit/web"
@@ -31,46 +28,6 @@ func newFreeHandler(c apicollector.FreeConfig, e *collector.Exposer, log *slog.L
 		return nil, err
 	}
 	return &freeHandler{Free: free, Exposer: e, Logger: log}, nil
-}
-
-// listener is one HTTP server with the flags that it obeys.
-type listener struct {
-	http  *http.Server
-	flags *web.FlagConfig
-	log   *slog.Logger
-}
-
-func (l *listener) serve() error {
-	err := web.ListenAndServe(l.http, l.flags, l.log)
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
-	return fmt.Errorf("listen on %s: %w", strings.Join(*l.flags.WebListenAddresses, ", "), err)
-}
-
-func (l *listener) shutdown(ctx context.Context) error {
-	if err := l.http.Shutdown(ctx); err != nil {
-		return errors.Join(err, l.http.Close())
-	}
-	return nil
-}
-
-// listen builds one listener, or two if the receiver has its own.
-func (s *server) listen() ([]*listener, error) {
-	receiver := &receiverHandler{service: &s.receiver, reason: s.whyNoReceiver}
-	mux := http.NewServeMux()
-	if err := s.routes(mux, receiver); err != nil {
-		return nil, err
-	}
-	list := []*listener{{http: newHTTPServer(mux), flags: s.f.web, log: s.log}}
-	if s.f.ownListener() {
-		list = append(list, &listener{http: newHTTPServer(receiver), flags: &s.f.receiver, log: s.log})
-	}
-	return list, nil
-}
-
-func newHTTPServer(h http.Handler) *http.Server {
-	return &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
 }
 
 func (s *server) routes(mux *http.ServeMux, receiver http.Handler) error {
@@ -226,7 +183,7 @@ func reachable(listen string) string {
 
 // receiverOptions reads what the listener's own configuration asks of clients.
 func (s *server) receiverOptions() (receiverOptions, error) {
-	o := receiverOptions{storage: s.f.storagePath, listen: s.f.receiverListen(), registry: s.registry, log: s.log}
+	o := receiverOptions{storage: s.f.storagePath, listen: s.receiverAddresses(), registry: s.registry, log: s.log}
 	file := *s.f.web.WebConfigFile
 	if s.f.ownListener() {
 		file = *s.f.receiver.WebConfigFile

@@ -8,7 +8,7 @@ import (
 
 // welcome prints the addresses that matter and what to do next.
 func (s *server) welcome(w io.Writer) {
-	base := "http://" + reachable((*s.f.web.WebListenAddresses)[0])
+	base := "http://" + reachable(addresses(s.sockets, s.f.web)[0])
 	line := func(name, text string) { _, _ = fmt.Fprintf(w, "  %-10s %s\n", name, text) }
 	_, _ = fmt.Fprintf(w, "\nchronoops is running.\n\n")
 	line("metrics", base+s.f.telemetryPath)

@@ -79,7 +79,7 @@ func TestResolveRefuses(t *testing.T) {
 		"unknown parameter":     {map[string]any{"age": "1m", "agee": "1m"}, nil, `unknown parameter "agee": want one of argv, patterns`},
 		"missing parameter":     {map[string]any{}, nil, `parameter "age" is missing: how old`},
 		"bad duration":          {map[string]any{"age": "soon"}, nil, `"soon" is not a duration such as 30s`},
-		"bare number":           {map[string]any{"age": 7}, nil, "want a string, got int"},
+		"bare number":           {map[string]any{"age": 7}, nil, "want a duration with its unit, such as 30s, 10m or 7d, got 7"},
 		"bad size":              {map[string]any{"age": "1m", "size": "much"}, nil, "is not a size"},
 		"negative size":         {map[string]any{"age": "1m", "size": "-5GB"}, nil, "must be positive"},
 		"huge size":             {map[string]any{"age": "1m", "size": "99999999999999GB"}, nil, "is not a size"},

@@ -80,10 +80,15 @@ func (p Param) convert(v any) (any, error) {
 	switch p.Kind {
 	case String, Duration, Bytes:
 		s, ok := v.(string)
-		if !ok {
-			return nil, fmt.Errorf("want a string, got %T", v)
+		switch {
+		case ok:
+			return s, p.checkString(s)
+		case p.Kind == Duration:
+			return nil, fmt.Errorf("want a duration with its unit, such as 30s, 10m or 7d, got %v", v)
+		case p.Kind == Bytes:
+			return nil, fmt.Errorf("want a size with its unit, such as 500MB or 5GiB, got %v", v)
 		}
-		return s, p.checkString(s)
+		return nil, fmt.Errorf("want a text, got %T: quote it", v)
 	case Strings:
 		list, err := toStrings(v)
 		if err != nil {

@@ -3,8 +3,10 @@ package api_test
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -93,7 +95,10 @@ func TestRun(t *testing.T) {
 		Mode: receiver.ModeAuto, State: receiver.AttemptWaiting, By: "bob (token alice)", Approval: planned.Hash, Created: begin, Due: begin,
 	}
 	a := w.attempt(got.Attempt)
-	a.Lease = receiver.Lease{}
+	if a.Plan == nil || a.Plan.Hash() != planned.Hash {
+		t.Errorf("the plan that was shown is not kept: %+v", a.Plan)
+	}
+	a.Lease, a.Plan = receiver.Lease{}, nil
 	if diff := cmp.Diff(want, a); diff != "" {
 		t.Error(diff)
 	}
@@ -107,5 +112,37 @@ func TestRun(t *testing.T) {
 	w.refused("POST", "/api/v1/actions/run", operatorToken, `{"policy":"other","hash":"`+planned.Hash+`"}`, 404, "not_found", "no policy")
 	if list := ok[[]api.Attempt](w, "GET", "/api/v1/attempts?limit=5", viewerToken, ""); len(list) != 1 {
 		t.Errorf("attempts: %+v", list)
+	}
+}
+
+// A plan that was shown long ago, or never, is left to the engine, which makes it again and compares.
+func TestRunOfAPlanThatIsForgotten(t *testing.T) {
+	w := newWorld(t)
+	run := func(hash string) receiver.Attempt {
+		t.Helper()
+		return w.attempt(ok[api.Started](w, "POST", "/api/v1/actions/run", operatorToken, fmt.Sprintf(`{"policy":"api-down","hash":%q}`, hash)).Attempt)
+	}
+	plan := func(data string) string {
+		t.Helper()
+		w.fix.data = data
+		return ok[api.Planned](w, "POST", "/api/v1/actions/plan", operatorToken, `{"policy":"api-down"}`).Hash
+	}
+	if a := run(strings.Repeat("0", 64)); a.Plan != nil || a.Approval != strings.Repeat("0", 64) {
+		t.Errorf("never shown: %+v", a)
+	}
+	old := plan("1")
+	w.clock.add(15 * time.Minute)
+	if a := run(old); a.Plan != nil {
+		t.Errorf("too old: %+v", a)
+	}
+	first := plan("2")
+	for n := range 50 {
+		plan(strconv.Itoa(10 + n))
+	}
+	if a := run(first); a.Plan != nil {
+		t.Errorf("more are remembered than there is room for: %+v", a)
+	}
+	if a := run(plan("3")); a.Plan == nil || string(a.Plan.Data) != "3" {
+		t.Errorf("just shown: %+v", a)
 	}
 }

@@ -69,6 +69,7 @@ type Options struct {
 type Handler struct {
 	o     Options
 	pages *pages
+	shown shownPlans
 }
 
 // New returns the handler; Register puts it into a mux.
@@ -123,6 +124,7 @@ func (h *Handler) routes() map[string]map[string]method {
 		"/api/v1/incidents":              {"GET": look(h.listIncidents)},
 		"/api/v1/incidents/{id}":         {"GET": look(h.showIncident)},
 		"/api/v1/incidents/{id}/ack":     {"POST": act(h.ack)},
+		"/api/v1/incidents/{id}/resolve": {"POST": act(h.close)},
 		"/api/v1/incidents/{id}/approve": {"POST": act(h.approve)},
 		"/api/v1/incidents/{id}/reject":  {"POST": act(h.reject)},
 		"/api/v1/actions":                {"GET": look(h.listActions)},
@@ -140,7 +142,7 @@ func (h *Handler) Register(mux *http.ServeMux) {
 	for pattern, methods := range h.routes() {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { h.serve(w, r, methods) })
 	}
-	mux.HandleFunc("/api/v1/", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("/api/v1/", func(w http.ResponseWriter, _ *http.Request) {
 		writeError(w, &Error{Status: http.StatusNotFound, Code: "not_found", Text: "the API has no such path: see /api/v1/incidents, /actions, /attempts, /pause and /resume"})
 	})
 	h.registerPages(mux)

@@ -53,7 +53,7 @@ func (h *Handler) reject(c call) (any, error) {
 		}
 		a.State, a.Guard, a.Reason = receiver.AttemptRefused, "approval", withReason("rejected by "+person, req.Reason)
 		a.Ended, a.Due = tx.Now(), time.Time{}
-		return h.record(tx, a, "rejected", person, withReason(fmt.Sprintf("rejected %s", a.Action), req.Reason))
+		return h.record(tx, a, "rejected", person, withReason("rejected "+a.Action, req.Reason))
 	})
 }
 

@@ -53,13 +53,8 @@ func (a *Auth) Set(c Credentials) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	k := &keys{tokens: []token{{secret: secret{file: a.file}, name: generatedToken, role: RoleOperator}}}
-	for _, t := range c.Tokens {
-		k.tokens = append(k.tokens, token{secret: secret{string(t.Token), t.TokenFile}, name: t.Name, role: t.Role})
-	}
-	for _, s := range c.Sources {
-		k.sources = append(k.sources, source{secret: secret{string(s.Token), s.TokenFile}, SourceConfig: s})
-	}
+	k := c.keys()
+	k.tokens = append(k.tokens, token{secret: secret{file: a.file}, name: generatedToken, role: RoleOperator})
 	if err := k.check(); err != nil {
 		return err
 	}
@@ -67,27 +62,38 @@ func (a *Auth) Set(c Credentials) error {
 	return nil
 }
 
+func (c Credentials) keys() *keys {
+	k := &keys{}
+	for _, t := range c.Tokens {
+		k.tokens = append(k.tokens, token{secret: secret{string(t.Token), t.TokenFile}, name: t.Name, role: t.Role})
+	}
+	for _, s := range c.Sources {
+		k.sources = append(k.sources, source{secret: secret{string(s.Token), s.TokenFile}, SourceConfig: s})
+	}
+	return k
+}
+
 // check reads every secret and refuses one that two names share.
 func (k *keys) check() error {
 	var errs []error
 	owners := map[string]string{}
-	add := func(s secret, owner string) {
+	add := func(s secret, part string, index int, owner string) {
 		value, err := s.read()
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", owner, err))
+			errs = append(errs, &CredentialError{part, index, fmt.Errorf("%s: %w", owner, err)})
 			return
 		}
 		if other, ok := owners[value]; ok {
-			errs = append(errs, fmt.Errorf("%s and %s have the same secret: give each its own", other, owner))
+			errs = append(errs, &CredentialError{part, index, fmt.Errorf("%s and %s have the same secret: give each its own", other, owner)})
 		}
 		owners[value] = owner
 	}
-	for _, t := range k.tokens {
-		add(t.secret, "token "+t.name)
+	for i, t := range k.tokens {
+		add(t.secret, PartTokens, i, "token "+t.name)
 	}
-	for _, s := range k.sources {
+	for i, s := range k.sources {
 		if s.hasSecret() {
-			add(s.secret, "source "+s.Name)
+			add(s.secret, PartSources, i, "source "+s.Name)
 		}
 	}
 	return errors.Join(errs...)

@@ -42,6 +42,25 @@ type SourceConfig struct {
 	Alertmanagers []string      `yaml:"alertmanagers,omitempty"`
 }
 
+// The parts of Credentials, by their keys.
+const (
+	PartTokens  = "tokens"
+	PartSources = "sources"
+)
+
+// CredentialError is what is wrong with one token or source.
+type CredentialError struct {
+	Part  string // PartTokens or PartSources
+	Index int
+	err   error
+}
+
+// Error implements error.
+func (e *CredentialError) Error() string { return e.err.Error() }
+
+// Unwrap returns the error itself.
+func (e *CredentialError) Unwrap() error { return e.err }
+
 // openSource is the source of alerts on loopback when none is configured.
 const openSource = "default"
 
@@ -114,46 +133,56 @@ func checkPath(p string) error {
 	return nil
 }
 
-// Validate refuses what would leave open whose credential or path it is. It reads no files.
+// Validate refuses what would leave open whose credential or path it is. It reads no files; each of the joined errors is a
+// *CredentialError.
 func (c Credentials) Validate() error {
 	var (
 		errs        []error
 		names, open []string
 		secrets     = map[string]string{}
 	)
-	unique := func(what, secret string) {
+	fault := func(part string, index int, format string, args ...any) {
+		errs = append(errs, &CredentialError{part, index, fmt.Errorf(format, args...)})
+	}
+	unique := func(part string, index int, what, secret string) {
 		if secret == "" {
 			return
 		}
 		if other, ok := secrets[secret]; ok {
-			errs = append(errs, fmt.Errorf("%s and %s have the same secret: give each its own", other, what))
+			fault(part, index, "%s and %s have the same secret: give each its own", other, what)
 		}
 		secrets[secret] = what
 	}
-	for _, t := range c.Tokens {
+	for i, t := range c.Tokens {
 		if slices.Contains(names, t.Name) {
-			errs = append(errs, fmt.Errorf("token %s is configured twice: names must be unique", t.Name))
+			fault(PartTokens, i, "token %s is configured twice: names must be unique", t.Name)
 		}
 		names = append(names, t.Name)
-		unique("token "+t.Name, string(t.Token))
+		unique(PartTokens, i, "token "+t.Name, string(t.Token))
 	}
 	names = nil
-	for _, s := range c.Sources {
+	for i, s := range c.Sources {
 		if slices.Contains(names, s.Name) {
-			errs = append(errs, fmt.Errorf("source %s is configured twice: names must be unique; the peers of a cluster are one source", s.Name))
+			fault(PartSources, i, "source %s is configured twice: names must be unique; the peers of a cluster are one source", s.Name)
 		}
 		names = append(names, s.Name)
-		unique("source "+s.Name, string(s.Token))
+		unique(PartSources, i, "source "+s.Name, string(s.Token))
 		if s.hasSecret() {
 			continue
 		}
 		if at := s.at(); slices.Contains(open, at) {
-			errs = append(errs, fmt.Errorf("source %s cannot be told from another at %s: give it a token_file or a path of its own", s.Name, at))
+			fault(PartSources, i, "source %s cannot be told from another at %s: give it a token_file or a path of its own", s.Name, at)
 		} else {
 			open = append(open, at)
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// ReadSecrets reads every secret once and refuses one that cannot be read, or that two names share, as Auth does. Each of
+// the joined errors is a *CredentialError.
+func (c Credentials) ReadSecrets() error {
+	return c.keys().check()
 }
 
 // SetDirectory makes relative file names relative to dir, the folder of the configuration file.

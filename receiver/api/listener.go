@@ -15,7 +15,8 @@ type Listener struct {
 }
 
 // CheckListener refuses a listener through which anybody could start a repair or page people, and one whose own
-// credentials keep tokens out. The receiver must not start then; the error says what to do.
+// credentials keep tokens out. The receiver must not start then; the error says what to do, as a *CredentialError where one
+// source is meant.
 func CheckListener(l Listener) error {
 	var errs []error
 	if l.BasicAuth {
@@ -34,9 +35,9 @@ func CheckListener(l Listener) error {
 	if len(l.Credentials.Sources) == 0 {
 		errs = append(errs, fmt.Errorf("%s, and the webhook takes alerts without a credential: add a source to receiver.sources, %s", why, remedy))
 	}
-	for _, s := range l.Credentials.Sources {
+	for i, s := range l.Credentials.Sources {
 		if !s.hasSecret() {
-			errs = append(errs, fmt.Errorf("%s, and source %s sends alerts without a credential: %s", why, s.Name, remedy))
+			errs = append(errs, &CredentialError{PartSources, i, fmt.Errorf("%s, and source %s sends alerts without a credential: %s", why, s.Name, remedy)})
 		}
 	}
 	return errors.Join(errs...)

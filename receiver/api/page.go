@@ -86,7 +86,7 @@ func (h *Handler) registerPages(mux *http.ServeMux) {
 	mux.HandleFunc("GET /incidents/{id}", func(w http.ResponseWriter, r *http.Request) { h.servePage(w, r, h.pages.detail, h.detailPage) })
 }
 
-func (h *Handler) listPage(c call, tx Tx, p *page) (err error) {
+func (h *Handler) listPage(_ call, tx Tx, p *page) (err error) {
 	p.Title, p.Refresh = "Incidents", true
 	p.List, err = incidents(tx, false, listed)
 	return err

@@ -90,11 +90,12 @@ func (h *Handler) plan(c call) (any, error) {
 	if err := h.o.Store.View(ctx, func(tx Tx) error { plan.Made = tx.Now(); return nil }); err != nil {
 		return nil, err
 	}
+	h.shown.keep(plan)
 	return Planned{Plan: &plan, Hash: plan.Hash(), Text: plan.Summary}, nil
 }
 
-// run asks the engine for an attempt: it goes through the guards that hold for a person's run, plans again, and acts only
-// when that plan is the one that was shown.
+// run asks the engine for an attempt: it goes through the guards that hold for a person's run, and does what was shown or
+// less.
 func (h *Handler) run(c call) (any, error) {
 	var req RunRequest
 	if err := c.decode(&req); err != nil {
@@ -131,12 +132,18 @@ func (h *Handler) run(c call) (any, error) {
 				return nil
 			}
 		}
-		id, err := tx.InsertAttempt(receiver.Attempt{
+		a := receiver.Attempt{
 			Policy: p.Name, Step: req.Step, Priority: priority, Action: step.Action, Resource: resource, Params: params, Mode: receiver.ModeAuto,
 			State: receiver.AttemptWaiting, By: person, Approval: req.Hash, Created: tx.Now(), Due: tx.Now(),
-		})
-		result = Started{id, outcome(true, "attempt %d: %s on %s for %s", id, step.Action, resource, person)}
-		return err
+		}
+		if a.ID, err = tx.InsertAttempt(a); err != nil {
+			return err
+		}
+		result = Started{a.ID, outcome(true, "attempt %d: %s on %s for %s", a.ID, step.Action, resource, person)}
+		if a.Plan = h.shown.find(req.Hash, tx.Now()); a.Plan == nil {
+			return nil
+		}
+		return tx.SaveAttempt(a)
 	})
 	if err != nil {
 		return nil, err

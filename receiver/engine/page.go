@@ -18,36 +18,51 @@ const (
 	errorBackoff = 10 * time.Second // for an incident whose step failed
 )
 
-// stepPage escalates one incident or sends one page, the most urgent first.
-func (e *Engine) stepPage(ctx context.Context) (bool, error) {
-	for _, p := range priorities {
-		if worked, err := e.stepIncident(ctx, p); worked || err != nil {
-			return worked, err
-		}
-		if worked, err := e.stepSend(ctx, p); worked || err != nil {
-			return worked, err
-		}
-	}
-	return false, nil
+// pageWork is what one step of the page lane has claimed.
+type pageWork struct {
+	incident receiver.Incident // escalated already, in the claiming transaction
+	page     receiver.Page
+	notice   receiver.Notice
+	send     bool
 }
 
-// stepIncident computes and writes the next step of one due incident. It touches nothing outside, so claim and outcome are
-// one transaction.
-func (e *Engine) stepIncident(ctx context.Context, p receiver.Priority) (worked bool, err error) {
-	var claimed receiver.Incident
-	err = e.o.Store.Update(ctx, func(tx Tx) error {
-		worked = false
-		i, ok, err := tx.ClaimIncident(e.o.Owner, lease, p)
-		if err != nil || !ok {
-			return err
+// stepPage escalates one incident or sends one page, the most urgent first. Escalating touches nothing outside, so claim
+// and outcome are one transaction; that a page is being sent is committed before its provider is called.
+func (e *Engine) stepPage(ctx context.Context) (bool, error) {
+	var w pageWork
+	err := e.o.Store.Update(ctx, func(tx Tx) error {
+		w = pageWork{}
+		for _, p := range priorities {
+			if worked, err := e.claimPage(tx, p, &w); worked || err != nil {
+				return err
+			}
 		}
-		worked, claimed = true, i
-		return e.escalate(tx, i)
+		return nil
 	})
-	if err != nil && claimed.ID != 0 {
-		return false, errors.Join(fmt.Errorf("escalate incident %d: %w", claimed.ID, err), e.postpone(ctx, claimed.ID))
+	if err != nil && w.incident.ID != 0 {
+		return false, errors.Join(fmt.Errorf("escalate incident %d: %w", w.incident.ID, err), e.postpone(ctx, w.incident.ID))
 	}
-	return worked, err
+	if err != nil || !w.send {
+		return w.incident.ID != 0 || w.page.ID != 0, err
+	}
+	return true, e.send(ctx, w)
+}
+
+func (e *Engine) claimPage(tx Tx, p receiver.Priority, w *pageWork) (worked bool, err error) {
+	i, ok, err := tx.ClaimIncident(e.o.Owner, lease, p)
+	if err != nil {
+		return false, err
+	}
+	if ok {
+		w.incident = i
+		return true, e.escalate(tx, i)
+	}
+	page, ok, err := tx.ClaimPage(e.o.Owner, lease, p)
+	if err != nil || !ok {
+		return false, err
+	}
+	w.page = page
+	return true, e.prepare(tx, w)
 }
 
 // postpone keeps an incident whose step failed from blocking the others.
@@ -114,52 +129,39 @@ func (e *Engine) channels(roles []string) (list []channel) {
 	return list
 }
 
-// stepSend sends one due page. That it is being sent is committed before the provider is called.
-func (e *Engine) stepSend(ctx context.Context, p receiver.Priority) (bool, error) {
-	var (
-		page   receiver.Page
-		notice receiver.Notice
-		send   bool
-	)
-	err := e.o.Store.Update(ctx, func(tx Tx) (err error) {
-		page, notice, send = receiver.Page{}, receiver.Notice{}, false
-		claimed, ok, err := tx.ClaimPage(e.o.Owner, lease, p)
-		if err != nil || !ok {
-			return err
-		}
-		page = claimed
-		if page.State == receiver.PageSending {
-			// The process ended between the send and its outcome.
-			return e.ambiguous(tx, page, "chronoops stopped while the page was being sent")
-		}
-		i, err := tx.Incident(page.Incident)
-		if err != nil {
-			return err
-		}
-		if page.Kind == receiver.NoticeFiring && !i.Open() {
-			page.State, page.Due, page.Error, page.Lease.Owner = receiver.PageDropped, time.Time{}, "the incident has resolved", ""
-			return tx.SavePage(page)
-		}
-		if notice, err = e.notice(tx, i, page); err != nil {
-			return err
-		}
-		send = true
-		page.State = receiver.PageSending
-		page.Sends++
-		return tx.SavePage(page)
-	})
-	if err != nil || page.ID == 0 || !send {
-		return page.ID != 0, err
+// prepare writes what a claimed page says and marks it as being sent, unless it is no longer needed.
+func (e *Engine) prepare(tx Tx, w *pageWork) error {
+	if w.page.State == receiver.PageSending {
+		// The process ended between the send and its outcome.
+		return e.ambiguous(tx, w.page, "chronoops stopped while the page was being sent")
 	}
+	i, err := tx.Incident(w.page.Incident)
+	if err != nil {
+		return err
+	}
+	if w.page.Kind == receiver.NoticeFiring && !i.Open() {
+		w.page.State, w.page.Due, w.page.Error, w.page.Lease.Owner = receiver.PageDropped, time.Time{}, "the incident has resolved", ""
+		return tx.SavePage(w.page)
+	}
+	if w.notice, err = e.notice(tx, i, w.page); err != nil {
+		return err
+	}
+	w.send = true
+	w.page.State = receiver.PageSending
+	w.page.Sends++
+	return tx.SavePage(w.page)
+}
+
+func (e *Engine) send(ctx context.Context, w pageWork) error {
 	sendCtx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
-	sendErr := e.o.Pager.Send(sendCtx, page.Channel, notice)
-	err = e.o.Store.Update(ctx, func(tx Tx) error { return e.sent(tx, page, sendErr) })
+	sendErr := e.o.Pager.Send(sendCtx, w.page.Channel, w.notice)
+	err := e.o.Store.Update(ctx, func(tx Tx) error { return e.sent(tx, w.page, sendErr) })
 	if err != nil {
-		return true, fmt.Errorf("record what became of page %d: %w", page.ID, err)
+		return fmt.Errorf("record what became of page %d: %w", w.page.ID, err)
 	}
 	e.wake.ring()
-	return true, nil
+	return nil
 }
 
 // sent records what became of a send.

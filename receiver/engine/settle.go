@@ -60,10 +60,7 @@ func (e *Engine) finish(ctx context.Context, w work, to end) error {
 				return err
 			}
 		}
-		if a.State == receiver.AttemptVerified && a.Episode != 0 {
-			return e.resolveEpisode(tx, a)
-		}
-		return nil
+		return e.conclude(tx, a)
 	})
 	if err != nil {
 		return err
@@ -71,6 +68,22 @@ func (e *Engine) finish(ctx context.Context, w work, to end) error {
 	e.o.Metrics.settled(w.attempt, to.state, to.guard, e.o.Clock.Now())
 	e.wake.ring()
 	return nil
+}
+
+// conclude closes the incident of an attempt that has ended, if the alert has cleared. Not so when the effect happened and
+// could not be proven: then people must look, although nothing fires any more.
+func (e *Engine) conclude(tx Tx, a receiver.Attempt) error {
+	switch {
+	case a.Episode == 0 || !a.State.Final():
+		return nil
+	case a.State == receiver.AttemptVerified:
+		if err := e.resolveEpisode(tx, a); err != nil {
+			return err
+		}
+	case a.State == receiver.AttemptUnknown, a.State == receiver.AttemptFailed && !a.Applied.IsZero():
+		return nil
+	}
+	return incident.CloseWhenDone(tx, a.Incident)
 }
 
 // resolveEpisode ends the episode of a verified attempt: Alertmanager has said that the alert is gone, and its message can be a
@@ -165,7 +178,7 @@ func (e *Engine) refuse(ctx context.Context, w work, v guard.Verdict) error {
 		// A person who asked for a run gets the answer now, not when the guard has changed its mind.
 		to.state = receiver.AttemptRefused
 	default:
-		to.due = e.o.Clock.Now().Add(e.o.Recheck)
+		to.due = e.o.Clock.Now().Add(e.o.Policies().Recheck)
 	}
 	return e.finish(ctx, w, to)
 }
@@ -186,7 +199,7 @@ func (e *Engine) shadow(ctx context.Context, w work) error {
 func (e *Engine) propose(ctx context.Context, w work) error {
 	w.attempt.Approval, w.attempt.Approved = "", ""
 	return e.finish(ctx, w, end{
-		state: receiver.AttemptProposed, event: "proposed", repair: receiver.RepairNone, due: e.o.Clock.Now().Add(e.o.ApprovalTTL),
+		state: receiver.AttemptProposed, event: "proposed", repair: receiver.RepairNone, due: e.o.Clock.Now().Add(e.o.Policies().ApprovalFor),
 		reason: fmt.Sprintf("%s; approve with `chronoops incident approve %d --attempt %d`", w.attempt.Plan.Summary, w.attempt.Incident, w.attempt.ID),
 	})
 }
@@ -194,7 +207,7 @@ func (e *Engine) propose(ctx context.Context, w work) error {
 func (e *Engine) expire(ctx context.Context, w work) error {
 	return e.finish(ctx, w, end{
 		state: receiver.AttemptRefused, guard: "approval", event: "guard", repair: receiver.RepairNone,
-		reason: fmt.Sprintf("nobody approved the plan within %s", e.o.ApprovalTTL),
+		reason: fmt.Sprintf("nobody approved the plan within %s", e.o.Policies().ApprovalFor),
 	})
 }
 

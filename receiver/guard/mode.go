@@ -1,6 +1,10 @@
 package guard
 
-import "github.com/chronoops/chronoops/receiver"
+import (
+	"fmt"
+
+	"github.com/chronoops/chronoops/receiver"
+)
 
 // mode refuses what is switched off. Shadow and approve pass here: they are ways to go on that end before the effect.
 func mode(f Facts) Verdict {
@@ -8,6 +12,9 @@ func mode(f Facts) Verdict {
 		return refuse("the policy or its step is no longer configured")
 	}
 	if f.Person {
+		if f.Ceiling <= receiver.ModeShadow {
+			return refuse(fmt.Sprintf("repairs are off for people too while receiver.mode is %s: raise it to approve or auto", f.Ceiling))
+		}
 		return pass()
 	}
 	if Mode(f) == receiver.ModeOff {

@@ -3,6 +3,7 @@ package policy
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/prometheus/alertmanager/matcher/parse"
 	"github.com/prometheus/alertmanager/pkg/labels"
@@ -29,7 +30,11 @@ func ParseMatchers(texts []string) (Matchers, error) {
 	for _, text := range texts {
 		matcher, err := parse.Matcher(text)
 		if err != nil {
-			return nil, fmt.Errorf("matcher %q: %w: write it as 'label=\"value\"', with =, !=, =~ or !~", text, err)
+			hint := `write it as 'label="value"', with =, !=, =~ or !~`
+			if strings.Contains(text, `\`) {
+				hint += `, and a backslash inside the quotes twice, as in 'instance=~"10\\.0\\.0\\.1"'`
+			}
+			return nil, fmt.Errorf("matcher %s: %w: %s", text, err, hint)
 		}
 		out = append(out, matcher)
 	}

@@ -17,20 +17,36 @@ type Set struct {
 	Hold         time.Duration // the longest a repair may delay the pages of P1 and P2
 	ReopenWithin time.Duration // a resolved incident is reopened within this time
 	AckFor       time.Duration // an acknowledgement expires after this time
+	Recheck      time.Duration // how often a repair that a guard refused is looked at again
+	ApprovalFor  time.Duration // how long a proposed plan waits for a person
+	IgnoreLabels []string      // not part of an alert's identity
+	MaxBody      int64         // of one message, in bytes
 }
 
-// Validate refuses double names and ladders that do not exist.
+// SetError is what is wrong with one policy of a Set.
+type SetError struct {
+	Policy int // its index
+	text   string
+}
+
+// Error implements error.
+func (e *SetError) Error() string { return e.text }
+
+// Validate refuses double names and ladders that do not exist; each of the joined errors is a *SetError.
 func (s *Set) Validate() error {
 	var errs []error
+	fault := func(policy int, format string, args ...any) {
+		errs = append(errs, &SetError{Policy: policy, text: fmt.Sprintf(format, args...)})
+	}
 	seen := map[string]bool{}
-	for _, p := range s.Policies {
+	for i, p := range s.Policies {
 		if seen[p.Name] {
-			errs = append(errs, fmt.Errorf("policy %q is configured twice: names must be unique", p.Name))
+			fault(i, "policy %q is configured twice: names must be unique", p.Name)
 		}
 		seen[p.Name] = true
 		// Without any contact the default ladder may be missing: incidents are then shown, and nobody is paged.
 		if _, ok := s.Ladders[p.Escalate]; !ok && (p.Escalate != DefaultLadder || len(s.Ladders) > 0) {
-			errs = append(errs, fmt.Errorf("policy %q escalates to %q: no such ladder under `escalation`", p.Name, p.Escalate))
+			fault(i, "policy %q escalates to %q: no such ladder under `escalation`", p.Name, p.Escalate)
 		}
 	}
 	return errors.Join(errs...)

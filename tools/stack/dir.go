@@ -13,9 +13,9 @@ import (
 
 const dirPrefix = "chronoops-stack-"
 
-// tempDir makes a folder that is removed by the returned function, or, if this program is killed, by a later tempDir: a
+// TempDir makes a folder that is removed by the returned function, or, if this program is killed, by a later TempDir: a
 // folder whose lock nobody holds has lost its owner.
-func tempDir(name string) (string, func(), error) {
+func TempDir(name string) (string, func(), error) {
 	base, err := openBase()
 	if err != nil {
 		return "", nil, err

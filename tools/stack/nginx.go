@@ -64,7 +64,7 @@ func StartNginx(ctx context.Context, o NginxOptions) (*Nginx, error) {
 	s, port, err := onPort(o.Port, func(port int) (*Server, error) {
 		var cleanup func()
 		var err error
-		if dir, cleanup, err = tempDir("nginx"); err != nil {
+		if dir, cleanup, err = TempDir("nginx"); err != nil {
 			return nil, err
 		}
 		text := strings.NewReplacer("@PORT@", strconv.Itoa(port), "@DIR@", dir).Replace(nginxConfig + site + "\n}\n")

@@ -43,7 +43,7 @@ func StartPostgres(ctx context.Context, o PostgresOptions) (*Postgres, error) {
 	}
 	var data string
 	s, port, err := onPort(o.Port, func(port int) (*Server, error) {
-		dir, cleanup, err := tempDir("postgres")
+		dir, cleanup, err := TempDir("postgres")
 		if err != nil {
 			return nil, err
 		}

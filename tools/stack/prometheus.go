@@ -102,7 +102,7 @@ func (w *web) start(ctx context.Context, wanted int) (*Server, int, error) {
 		return nil, 0, err
 	}
 	return onPort(wanted, func(port int) (*Server, error) {
-		dir, cleanup, err := tempDir(w.name)
+		dir, cleanup, err := TempDir(w.name)
 		if err != nil {
 			return nil, err
 		}

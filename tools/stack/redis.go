@@ -37,7 +37,7 @@ func StartRedis(ctx context.Context, o RedisOptions) (*Redis, error) {
 	s, port, err := onPort(o.Port, func(port int) (*Server, error) {
 		var cleanup func()
 		var err error
-		if dir, cleanup, err = tempDir("redis"); err != nil {
+		if dir, cleanup, err = TempDir("redis"); err != nil {
 			return nil, err
 		}
 		args := []string{

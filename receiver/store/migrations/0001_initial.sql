@@ -68,6 +68,7 @@ CREATE TABLE episodes (
 );
 CREATE UNIQUE INDEX episodes_open ON episodes (source, alert_key) WHERE resolved IS NULL;
 CREATE INDEX episodes_incident ON episodes (incident);
+CREATE INDEX episodes_firing ON episodes (incident) WHERE resolved IS NULL;
 
 CREATE TABLE attempts (
     id          {{id}},

@@ -1,0 +1,6 @@
+//go:build race
+
+package engine_test
+
+// stride leaves out points to die at: under the race detector each life takes ten times as long.
+const stride = 7
