@@ -20,33 +20,6 @@ func writeConfig(t *testing.T, text string) string {
 
 func noEnvironment(string) string { return "" }
 
-// TestFaultsInWords holds the messages about a file to the words of the person who wrote it.
-func TestFaultsInWords(t *testing.T) {
-	for _, test := range []struct{ name, text, want string }{
-		{"empty", "", ""},
-		{"comments", "# nothing yet\n---\n", ""},
-		{"mistyped key", "recevier:\n  mode: shadow\n", `c.yml:1: unknown key "recevier": did you mean "receiver"?`},
-		{"mapping for a list", "targets:\n  redis: {name: a}\n", "c.yml:2: a mapping stands here; wanted is a list: begin each entry with `- `"},
-		{"list for a mapping", "targets: []\n", "c.yml:1: a list stands here; wanted is a mapping of keys to values, such as `name: value`"},
-		{"text for everything", "hello\n", "c.yml:1: \"hello\" stands here; wanted is a mapping of keys to values, such as `name: value`"},
-		{"text for a number", "receiver: {max_body: much}\n", `c.yml:1: "much" stands here; wanted is a number`},
-		{"text for a switch", "targets: {redis: [{name: a, url: 'redis://h', on_metrics: perhaps}]}\n", `c.yml:1: "perhaps" stands here; wanted is true or false`},
-		{"tab", "receiver:\n\tmode: shadow\n", "c.yml:2: found character that cannot start any token: indent with spaces, not with tabs, and put a value that begins with @, ` or % into quotes"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			name := writeConfig(t, test.text)
-			_, err := load(name, noEnvironment)
-			got := ""
-			if err != nil {
-				got = strings.ReplaceAll(err.Error(), name, "c.yml")
-			}
-			if diff := cmp.Diff(test.want, got); diff != "" {
-				t.Error(diff)
-			}
-		})
-	}
-}
-
 // TestFaultsOfTheEnvironment: a variable that cannot be used is named, and never shown.
 func TestFaultsOfTheEnvironment(t *testing.T) {
 	name := writeConfig(t, "targets:\n  alertmanager: [{name: am, url: 'http://127.0.0.1:9093'}]\n")

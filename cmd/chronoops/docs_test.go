@@ -199,7 +199,17 @@ func TestReadmeConfiguration(t *testing.T) {
 	if diff := cmp.Diff(withoutComments(example), withoutComments(translated)); diff != "" {
 		t.Errorf("the configuration of %s, without comments (-want +got):\n%s", readmeChinese, diff)
 	}
-	c, err := load(inRepository(exampleConfig), noEnvironment)
+	name := writeConfig(t, example)
+	secrets := filepath.Join(filepath.Dir(name), "secrets")
+	if err := os.Mkdir(secrets, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"postgres", "postgres-repair", "redis", "webhook", "alice", "heartbeat-url", "slack"} {
+		if err := os.WriteFile(filepath.Join(secrets, file), []byte("a-secret-of-the-file-"+file), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := load(name, noEnvironment)
 	if err != nil {
 		t.Fatal(err)
 	}
