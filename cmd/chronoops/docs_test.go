@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -199,17 +200,7 @@ func TestReadmeConfiguration(t *testing.T) {
 	if diff := cmp.Diff(withoutComments(example), withoutComments(translated)); diff != "" {
 		t.Errorf("the configuration of %s, without comments (-want +got):\n%s", readmeChinese, diff)
 	}
-	name := writeConfig(t, example)
-	secrets := filepath.Join(filepath.Dir(name), "secrets")
-	if err := os.Mkdir(secrets, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range []string{"postgres", "postgres-repair", "redis", "webhook", "alice", "heartbeat-url", "slack"} {
-		if err := os.WriteFile(filepath.Join(secrets, file), []byte("a-secret-of-the-file-"+file), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	c, err := load(name, noEnvironment)
+	c, err := load(withSecrets(t, inRepository(exampleConfig)), noEnvironment)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,4 +291,25 @@ func isDiagram(block string) bool { return strings.HasPrefix(block, "```text\n")
 
 func discardConsole() console {
 	return console{in: strings.NewReader(""), out: io.Discard, err: io.Discard}
+}
+
+// withSecrets copies a configuration beside files for every secret that it names.
+func withSecrets(t *testing.T, name string) string {
+	t.Helper()
+	dir := t.TempDir()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, m := range regexp.MustCompile(`_file: (secrets/[a-z-]+)`).FindAllStringSubmatch(string(text), -1) {
+		file := filepath.Join(dir, m[1])
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, fmt.Appendf(nil, "a-long-enough-secret-%d", n), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	copied := filepath.Join(dir, "example.yml")
+	if err := os.WriteFile(copied, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return copied
 }

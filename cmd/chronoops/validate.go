@@ -171,6 +171,9 @@ func (c *config) checkStep(actions *action.Registry, s policy.Step) error {
 	if err != nil {
 		return err
 	}
+	if target := params.String("target"); s.Action == postgresTerminateIdle && !slices.Contains(c.postgresTargets(), target) {
+		return fmt.Errorf("target %q is not under targets.postgres: want one of %s", target, strings.Join(c.postgresTargets(), ", "))
+	}
 	if _, err := a.Resource(params); err != nil {
 		return err
 	}
@@ -179,11 +182,6 @@ func (c *config) checkStep(actions *action.Registry, s policy.Step) error {
 	}
 	if s.Verify.PromQL != "" && len(c.Targets.Prometheus) == 0 {
 		return fmt.Errorf("verify.promql needs a server under targets.prometheus")
-	}
-	if s.Action == postgresTerminateIdle {
-		if target, _ := s.With["target"].(string); !slices.Contains(c.postgresTargets(), target) {
-			return fmt.Errorf("target %q is not under targets.postgres", target)
-		}
 	}
 	if s.Rollback {
 		if _, ok := a.(action.Roller); !ok {
