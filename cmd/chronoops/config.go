@@ -213,5 +213,6 @@ func (c *config) policySet() *policy.Set {
 	return &policy.Set{
 		Mode: r.Mode, Policies: r.Policies, Ladders: c.Escalation, Owns: c.Instance.Owns,
 		Hold: time.Duration(r.Hold), ReopenWithin: time.Duration(r.ReopenWithin), AckFor: time.Duration(r.AckFor),
+		Recheck: time.Duration(r.Recheck), ApprovalFor: time.Duration(r.ApprovalFor), IgnoreLabels: r.IgnoreLabels, MaxBody: r.MaxBody,
 	}
 }
