@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -35,11 +36,14 @@ func checkConfig(file, webConfig string, con console) int {
 // checkBuild builds everything that a start would build, and starts nothing.
 func (c *config) checkBuild(webConfig string) error {
 	log := discardLogger()
-	list, err := c.targets(nil, "", log)
+	list, ignored, err := c.targets(nil, "", log)
+	defer closeUnused(list, nil)
 	if err != nil {
 		return err
 	}
-	defer closeUnused(list, nil)
+	if len(ignored) > 0 {
+		return errors.Join(ignored...)
+	}
 	if _, err := newExposition(nil, list, nil, selection{}, log); err != nil {
 		return err
 	}

@@ -118,3 +118,18 @@ func TestFilesAreRelativeToTheFile(t *testing.T) {
 		}
 	}
 }
+
+// TestForeignVariableCostsItsTargetOnly: DATABASE_URL may belong to another program; the host is watched all the same.
+func TestForeignVariableCostsItsTargetOnly(t *testing.T) {
+	c, err := load("", func(key string) string {
+		return map[string]string{"DATABASE_URL": "mysql://app@db/app", "REDIS_URL": "redis://127.0.0.1:1"}[key]
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, ignored, err := c.targets(nil, t.TempDir(), discardLogger())
+	defer closeUnused(list, nil)
+	if err != nil || len(ignored) != 1 || len(list) != 1 || list[0].kind != "redis" {
+		t.Errorf("%d targets, ignored %v, error %v, want redis alone", len(list), ignored, err)
+	}
+}

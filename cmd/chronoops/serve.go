@@ -133,8 +133,12 @@ func (s *server) prepare(c *config) (p *prepared, err error) {
 			closeUnused(p.targets, s.targets)
 		}
 	}()
-	if p.targets, err = c.targets(s.targets, s.f.storagePath, s.log); err != nil {
+	var ignored []error
+	if p.targets, ignored, err = c.targets(s.targets, s.f.storagePath, s.log); err != nil {
 		return p, err
+	}
+	for _, reason := range ignored {
+		s.log.Warn("Variable of the environment ignored; it names no target that can be watched", "err", reason)
 	}
 	if p.exposition, err = newExposition(s.host, p.targets, s.registry, s.f.selection, s.log); err != nil {
 		return p, err
