@@ -87,8 +87,10 @@ type guardCase struct {
 var guardCases = map[string][]guardCase{
 	"pause": {
 		{"none", func(*Facts) {}, allowed, "", allowed},
-		{"everything", func(f *Facts) { f.Pauses = []receiver.Pause{{Reason: "release", By: "ann"}} }, forNow,
-			"repairs are paused by ann until somebody resumes them: release", forNow},
+		{
+			"everything", func(f *Facts) { f.Pauses = []receiver.Pause{{Reason: "release", By: "ann"}} }, forNow,
+			"repairs are paused by ann until somebody resumes them: release", forNow,
+		},
 		{"this resource", func(f *Facts) {
 			f.Pauses = []receiver.Pause{{Resource: "systemd/api.service", Reason: "release", By: "ann", Until: now.Add(time.Hour)}}
 		}, forNow, "repairs of systemd/api.service are paused by ann until 2026-03-01T03:00:00Z: release", forNow},

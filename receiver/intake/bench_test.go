@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
+	"strconv"
 	"testing"
 	"time"
 
@@ -24,7 +26,7 @@ func BenchmarkWebhook(b *testing.B) {
 				took := make([]time.Duration, 0, b.N)
 				for n := 0; b.Loop(); n++ {
 					b.StopTimer()
-					group := fmt.Sprint(n)
+					group := strconv.Itoa(n)
 					if status == "resolved" {
 						w.want(w.post(message(group, "firing", alerts)), http.StatusOK, "")
 					}

@@ -93,8 +93,13 @@ func (a Alertmanager) lookup(ctx context.Context, set map[string]string, ignore 
 		Labels map[string]string
 		Status struct{ State string }
 	}
-	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&alerts); err != nil {
+	dec := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer))
+	if err := dec.Decode(&alerts); err != nil {
 		return "", fmt.Errorf("read Alertmanager's answer: %w", err)
+	}
+	// An absent alert proves a repair: what is no list, such as null, must not pass for an empty one.
+	if _, err := dec.Token(); alerts == nil || !errors.Is(err, io.EOF) {
+		return "", errors.New("read Alertmanager's answer: it is not one list of alerts")
 	}
 	state := guard.LiveAbsent
 	for _, alert := range alerts {

@@ -65,6 +65,9 @@ func (p Prometheus) query(ctx context.Context, expr string) ([]float64, error) {
 	if answer.Status != "success" {
 		return nil, fmt.Errorf("answer of Prometheus: %s", answer.Error)
 	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("answer of Prometheus: success with status %d", resp.StatusCode)
+	}
 	return parse(answer.Data.ResultType, answer.Data.Result)
 }
 
@@ -76,6 +79,9 @@ func parse(kind string, result json.RawMessage) ([]float64, error) {
 		var vector []struct{ Value [2]any }
 		if err := json.Unmarshal(result, &vector); err != nil {
 			return nil, fmt.Errorf("read vector: %w", err)
+		}
+		if vector == nil {
+			return nil, errors.New("read vector: it is null")
 		}
 		for _, s := range vector {
 			samples = append(samples, s.Value)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -156,7 +157,7 @@ func anIncident(n int) receiver.Incident {
 
 func anEpisode(incident int64, n int) receiver.Episode {
 	return receiver.Episode{
-		Incident: incident, Source: "prod", AlertKey: fmt.Sprintf("alert %d", n), Labels: map[string]string{"alertname": "ApiDown", "instance": fmt.Sprint(n)},
+		Incident: incident, Source: "prod", AlertKey: fmt.Sprintf("alert %d", n), Labels: map[string]string{"alertname": "ApiDown", "instance": strconv.Itoa(n)},
 		Annotations: map[string]string{"summary": "<b>it's \"down\"</b>"}, URL: "http://prometheus/graph?a=b&c", Policy: "api-down", Priority: receiver.P1,
 		StartsAt: Begin.Add(-time.Minute), Opened: Begin, LastSeen: Begin, Repair: receiver.RepairPending,
 	}
@@ -752,7 +753,7 @@ func concurrentClaims(w *world) {
 				var page receiver.Page
 				var ok bool
 				err := w.try(func(tx *store.Tx) (err error) {
-					page, ok, err = tx.ClaimPage(fmt.Sprint(n), time.Minute, receiver.P1)
+					page, ok, err = tx.ClaimPage(strconv.Itoa(n), time.Minute, receiver.P1)
 					return err
 				})
 				if err != nil {
