@@ -2,6 +2,7 @@
 GO       ?= go
 FUZZTIME ?= 10s
 CONFIG   ?= deploy/chronoops/chronoops.yml
+ADDRESS  ?= 127.0.0.1:9847
 # The race detector needs a C compiler; RACE= turns it off.
 RACE     ?= $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
 
@@ -19,7 +20,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: build ## Build and start chronoops with the shipped configuration; repairs nothing, listens on loopback
-	bin/chronoops serve --config.file=$(CONFIG) --web.listen-address=127.0.0.1:9847
+	bin/chronoops serve --config.file=$(CONFIG) --web.listen-address=$(ADDRESS)
 
 build: ## Build bin/chronoops
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='$(LDFLAGS)' -o bin/chronoops ./cmd/chronoops
@@ -48,8 +49,9 @@ fuzz: ## Run every fuzz target for FUZZTIME each
 		done; \
 	done
 
-generate: ## Write the dashboards again
+generate: ## Write the dashboards and the reference documents again
 	$(GO) test ./dashboards -update
+	$(GO) test ./cmd/chronoops -run 'Reference|Readme' -update
 
 clean: ## Remove what was built here; the cache of prepared servers stays
 	rm -rf bin dist

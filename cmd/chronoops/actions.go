@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/chronoops/chronoops/receiver/action"
@@ -26,17 +27,21 @@ type actionOptions struct {
 type actionSet struct {
 	registry *action.Registry
 	sessions *postgres.TerminateIdle // to be run, so that it holds its sessions
+	servers  []string                // the targets that it holds them to
 }
 
 // actions lists every action.
 func (c *config) actions(o actionOptions) actionSet {
 	var (
+		servers  []string
 		roots    []string
 		units    []string
 		commands []command.Command
 	)
 	c.eachStep(func(name string, p action.Params) {
 		switch {
+		case name == postgresTerminateIdle:
+			servers = append(servers, p.String("target"))
 		case name == "files.clean":
 			roots = append(roots, p.Strings("roots")...)
 		case name == "command":
@@ -45,14 +50,16 @@ func (c *config) actions(o actionOptions) actionSet {
 			units = append(units, p.String("unit"))
 		}
 	})
-	sessions := postgres.New(postgres.Options{Targets: c.repairSessions(), Logger: o.Logger})
+	slices.Sort(servers)
+	servers = slices.Compact(servers)
+	sessions := postgres.New(postgres.Options{Targets: c.repairSessions(servers), Logger: o.Logger})
 	list := []action.Action{
 		sessions,
 		files.New(files.Options{Roots: roots, Protected: o.Protected}),
 		command.New(command.Options{Commands: commands}),
 	}
 	list = append(list, systemd.New(systemd.Options{Units: units})...)
-	return actionSet{registry: action.NewRegistry(list...), sessions: sessions}
+	return actionSet{registry: action.NewRegistry(list...), sessions: sessions, servers: servers}
 }
 
 // eachStep calls fn with the static parameters of every configured step; steps that are not valid name nothing.
@@ -74,17 +81,22 @@ func (c *config) eachStep(fn func(name string, p action.Params)) {
 	}
 }
 
-// repairSessions are the connections for repairs by target: their own where configured, else those of the collector.
-func (c *config) repairSessions() map[string]postgres.DSN {
+// repairSessions are the connections for repairs of the servers that steps name: their own where configured, else those
+// of the collector. No other server is given a session to keep.
+func (c *config) repairSessions(servers []string) map[string]postgres.DSN {
 	targets := map[string]postgres.DSN{}
 	for _, t := range c.Targets.Postgres {
-		targets[t.Name] = dsn(string(t.DSN), t.DSNFile)
+		if slices.Contains(servers, t.Name) {
+			targets[t.Name] = dsn(string(t.DSN), t.DSNFile)
+		}
 	}
 	if c.Receiver == nil {
 		return targets
 	}
 	for _, s := range c.Receiver.Postgres {
-		targets[s.Target] = dsn(string(s.DSN), s.DSNFile)
+		if slices.Contains(servers, s.Target) {
+			targets[s.Target] = dsn(string(s.DSN), s.DSNFile)
+		}
 	}
 	return targets
 }

@@ -1,14 +1,11 @@
 package main
 
 import (
-	"flag"
 	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
-
-var update = flag.Bool("update", false, "write the messages that have changed")
 
 // TestCheckConfig holds the message for each kind of mistake; -update writes those that have changed.
 func TestCheckConfig(t *testing.T) {

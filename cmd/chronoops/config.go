@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	commoncfg "github.com/prometheus/common/config"
@@ -31,7 +30,8 @@ type config struct {
 	Contacts      []notify.Contact        `yaml:"contacts,omitempty"`
 	Escalation    policy.Ladders          `yaml:"escalation,omitempty"`
 
-	doc *document // where it was read from
+	doc         *document         // where it was read from
+	environment map[string]string // the variable that a target came from, by the target's name
 }
 
 // instanceConfig says who we are and which alerts we may repair.
@@ -145,22 +145,27 @@ func load(path string, getenv func(string) string) (*config, error) {
 // fromEnvironment adds one target of each kind that the file names none of.
 func (c *config) fromEnvironment(getenv func(string) string) {
 	t := &c.Targets
+	c.environment = map[string]string{}
 	switch {
 	case len(t.Postgres) > 0:
 	case getenv("DATABASE_URL") != "":
 		p := pgcollector.DefaultConfig
 		p.Name, p.DSN = "postgres", commoncfg.Secret(getenv("DATABASE_URL"))
 		t.Postgres = append(t.Postgres, p)
+		c.environment[p.Name] = "DATABASE_URL"
 	case getenv("PGHOST") != "" || getenv("PGSERVICE") != "" || getenv("PGPORT") != "" || getenv("PGUSER") != "" || getenv("PGDATABASE") != "":
 		p := pgcollector.DefaultConfig
 		p.Name = "postgres" // an empty DSN makes libpq's environment count
 		t.Postgres = append(t.Postgres, p)
+		c.environment[p.Name] = "PGHOST, PGPORT, PGUSER …"
 	}
 	if v := getenv("REDIS_URL"); v != "" && len(t.Redis) == 0 {
 		t.Redis = append(t.Redis, rediscollector.Config{Name: "redis", URL: commoncfg.Secret(v)})
+		c.environment["redis"] = "REDIS_URL"
 	}
 	if v := getenv("API_URL"); v != "" && len(t.API) == 0 {
 		t.API = append(t.API, apicollector.Config{Name: "api", URL: v})
+		c.environment["api"] = "API_URL"
 	}
 }
 
@@ -180,43 +185,22 @@ func (c *config) setDirectory(dir string) {
 		r.TLS.SetDirectory(dir)
 	}
 	for i := range c.Targets.API {
-		join(&c.Targets.API[i].AuthorizationFile)
-		c.Targets.API[i].TLS.SetDirectory(dir)
+		a := &c.Targets.API[i]
+		join(&a.AuthorizationFile)
+		a.TLS.SetDirectory(dir)
 	}
 	for _, peers := range [][]peerConfig{c.Targets.Prometheus, c.Targets.Alertmanager} {
 		for i := range peers {
 			peers[i].HTTP.SetDirectory(dir)
 		}
 	}
-	joinFiles(dir, map[string]any(c.Notifications))
-	for _, contact := range c.Contacts {
-		if contact.Slack != nil {
-			join(&contact.Slack.TokenFile)
-		}
-		joinFiles(dir, contact.Integrations)
-	}
+	people := c.notifyConfig()
+	people.SetDirectory(dir)
 	if r := c.Receiver; r != nil {
 		r.SetDirectory(dir)
+		r.Heartbeat.SetDirectory(dir)
 		for i := range r.Postgres {
 			join(&r.Postgres[i].DSNFile)
-		}
-	}
-}
-
-// joinFiles does the same in blocks that are kept as they were written: every key that ends with _file names a file.
-func joinFiles(dir string, v any) {
-	switch v := v.(type) {
-	case map[string]any:
-		for key, value := range v {
-			if name, ok := value.(string); ok && strings.HasSuffix(key, "_file") {
-				v[key] = commoncfg.JoinDir(dir, name)
-			} else {
-				joinFiles(dir, value)
-			}
-		}
-	case []any:
-		for _, value := range v {
-			joinFiles(dir, value)
 		}
 	}
 }

@@ -44,6 +44,9 @@ func registerIncident(app *kingpin.Application, run commands, con console) {
 	ack.Flag("for", "How long, such as 1h. Default: the configured time.").SetValue(&c.lasts)
 	run[ack.FullCommand()] = c.ack
 
+	resolve := c.one(parent, "resolve", "Close an incident whose alerts have cleared, but whose repair could not be proven.")
+	run[resolve.FullCommand()] = c.resolve
+
 	approve := c.one(parent, "approve", "Approve a plan that waits for a person, exactly as it is shown.")
 	c.proposal(approve)
 	approve.Flag("yes", "Do not ask.").BoolVar(&c.yes)
@@ -118,6 +121,10 @@ func (c *incidentCommand) show(ctx context.Context) int {
 
 func (c *incidentCommand) ack(ctx context.Context) int {
 	return c.postOnly(ctx, c.path("/ack"), api.AckRequest{By: c.by, For: c.lasts})
+}
+
+func (c *incidentCommand) resolve(ctx context.Context) int {
+	return c.postOnly(ctx, c.path("/resolve"), api.ResolveRequest{By: c.by})
 }
 
 // find returns the attempt that the person means, as the server shows it now.

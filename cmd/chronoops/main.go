@@ -16,6 +16,20 @@ func main() { os.Exit(run(os.Args[1:], console{in: os.Stdin, out: os.Stdout, err
 
 // run does one command and returns its exit code.
 func run(args []string, con console) int {
+	app, do := newApplication(con)
+	name, err := app.Parse(args)
+	if err != nil {
+		printf(con.err, "chronoops: %s, try --help\n", err)
+		return exitUsage
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	return do[name](ctx)
+}
+
+// newApplication declares every command and flag.
+func newApplication(con console) (*kingpin.Application, commands) {
 	app := kingpin.New("chronoops", "Watches a web stack, repairs what can safely be repaired, and pages people if it could not.")
 	app.Version(version.Print("chronoops"))
 	app.HelpFlag.Short('h')
@@ -27,15 +41,7 @@ func run(args []string, con console) int {
 	registerAction(app, do, con)
 	registerPause(app, do, con)
 	registerVersion(app, do, con)
-	name, err := app.Parse(args)
-	if err != nil {
-		printf(con.err, "chronoops: %s, try --help\n", err)
-		return exitUsage
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	return do[name](ctx)
+	return app, do
 }
 
 func registerVersion(app *kingpin.Application, do commands, con console) {

@@ -20,6 +20,10 @@ func newRegistry(exporterMetrics bool) (*prometheus.Registry, *ownMetrics) {
 	if exporterMetrics {
 		reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	}
+	return reg, registerOwnMetrics(reg)
+}
+
+func registerOwnMetrics(reg prometheus.Registerer) *ownMetrics {
 	m := &ownMetrics{
 		reloadOK: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "chronoops_config_last_reload_successful", Help: "1 if the last load of the configuration succeeded.",
@@ -36,7 +40,7 @@ func newRegistry(exporterMetrics bool) (*prometheus.Registry, *ownMetrics) {
 	}, []string{"version"})
 	shipped.WithLabelValues(rules.Version).Set(1)
 	reg.MustRegister(shipped, version.NewCollector("chronoops"), m.reloadOK, m.reloadTime, m.receiverUp)
-	return reg, m
+	return m
 }
 
 // heartbeatMetrics tell whether others know that we are alive.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -111,7 +112,7 @@ func (r *receiverService) newParts(c *config) (*parts, error) {
 // use puts a checked configuration in force.
 func (r *receiverService) use(c *config, p *parts) {
 	if old := r.current.Load(); old != nil && reflect.DeepEqual(r.config.Targets.Postgres, c.Targets.Postgres) &&
-		reflect.DeepEqual(r.config.Receiver.Postgres, c.Receiver.Postgres) {
+		reflect.DeepEqual(r.config.Receiver.Postgres, c.Receiver.Postgres) && slices.Equal(old.actions.servers, p.actions.servers) {
 		p.actions = p.actions.keepSessions(old.actions)
 	}
 	if r.config == nil || !reflect.DeepEqual(r.config.Receiver.Heartbeat, c.Receiver.Heartbeat) {
@@ -189,7 +190,7 @@ func (c *config) checkListener(o receiverOptions) error {
 // keepSessions goes on with the sessions that an earlier set holds.
 func (a actionSet) keepSessions(old actionSet) actionSet {
 	list := a.registry.Replace(old.sessions)
-	return actionSet{registry: list, sessions: old.sessions}
+	return actionSet{registry: list, sessions: old.sessions, servers: old.servers}
 }
 
 // receiverHandler routes to the receiver, or says why there is none.

@@ -38,6 +38,9 @@ func (c *config) targets(previous []target, stateDir string, log *slog.Logger) (
 			return nil
 		}
 		built, closer, err := build()
+		if variable, ok := c.environment[name]; ok && err != nil {
+			return fmt.Errorf("environment variable %s: %w", variable, err)
+		}
 		if err != nil {
 			return fmt.Errorf("target %s: %w", t.key(), err)
 		}

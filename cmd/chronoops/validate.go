@@ -74,7 +74,9 @@ func (c *config) checkTargets(add adder) {
 	for i := range t.API {
 		name("api", i, t.API[i].Name)
 		if err := t.API[i].Validate(); err != nil {
-			add(err.Error(), "targets", "api", i)
+			if _, ok := c.environment[t.API[i].Name]; !ok { // else its building fails, which names the variable
+				add(err.Error(), "targets", "api", i)
+			}
 		}
 	}
 	marked("api", len(t.API), func(i int) bool { return t.API[i].OnMetrics })
@@ -169,6 +171,9 @@ func (c *config) checkStep(actions *action.Registry, s policy.Step) error {
 	if err != nil {
 		return err
 	}
+	if target := params.String("target"); s.Action == postgresTerminateIdle && !slices.Contains(c.postgresTargets(), target) {
+		return fmt.Errorf("target %q is not under targets.postgres", target)
+	}
 	if _, err := a.Resource(params); err != nil {
 		return err
 	}
@@ -177,11 +182,6 @@ func (c *config) checkStep(actions *action.Registry, s policy.Step) error {
 	}
 	if s.Verify.PromQL != "" && len(c.Targets.Prometheus) == 0 {
 		return fmt.Errorf("verify.promql needs a server under targets.prometheus")
-	}
-	if s.Action == postgresTerminateIdle {
-		if target, _ := s.With["target"].(string); !slices.Contains(c.postgresTargets(), target) {
-			return fmt.Errorf("target %q is not under targets.postgres", target)
-		}
 	}
 	if s.Rollback {
 		if _, ok := a.(action.Roller); !ok {

@@ -124,6 +124,7 @@ func (h *Handler) routes() map[string]map[string]method {
 		"/api/v1/incidents":              {"GET": look(h.listIncidents)},
 		"/api/v1/incidents/{id}":         {"GET": look(h.showIncident)},
 		"/api/v1/incidents/{id}/ack":     {"POST": act(h.ack)},
+		"/api/v1/incidents/{id}/resolve": {"POST": act(h.close)},
 		"/api/v1/incidents/{id}/approve": {"POST": act(h.approve)},
 		"/api/v1/incidents/{id}/reject":  {"POST": act(h.reject)},
 		"/api/v1/actions":                {"GET": look(h.listActions)},

@@ -167,7 +167,7 @@ func (h *Handler) ack(c call) (any, error) {
 	if lasts < time.Minute || lasts > maxAck {
 		return nil, bad("an acknowledgement lasts from 1m to 7d, not %s: for longer, silence the alert in Alertmanager", model.Duration(lasts))
 	}
-	var result incident.AckResult
+	var result incident.Answer
 	err = h.o.Store.Update(c.Context(), func(tx Tx) (err error) {
 		result, err = incident.Ack(tx, id, person, lasts)
 		return err
@@ -177,6 +177,39 @@ func (h *Handler) ack(c call) (any, error) {
 	}
 	if result.Done {
 		h.o.Logger.Info("Incident acknowledged", "incident", id, "person", person, "for", lasts)
+		h.o.Wake()
+	}
+	return Outcome(result), nil
+}
+
+// ResolveRequest is the body of a resolution.
+type ResolveRequest struct {
+	By string `json:"by,omitempty"`
+}
+
+func (h *Handler) close(c call) (any, error) {
+	id, err := c.id()
+	if err != nil {
+		return nil, err
+	}
+	var req ResolveRequest
+	if err := c.decode(&req); err != nil {
+		return nil, err
+	}
+	person, err := c.named(req.By)
+	if err != nil {
+		return nil, err
+	}
+	var result incident.Answer
+	err = h.o.Store.Update(c.Context(), func(tx Tx) (err error) {
+		result, err = incident.Close(tx, id, person)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if result.Done {
+		h.o.Logger.Info("Incident resolved", "incident", id, "person", person)
 		h.o.Wake()
 	}
 	return Outcome(result), nil

@@ -179,9 +179,9 @@ func (w *world) update(fn func(*store.Tx) error) {
 	}
 }
 
-func (w *world) ack(id int64, who string) incident.AckResult {
+func (w *world) ack(id int64, who string) incident.Answer {
 	w.t.Helper()
-	var res incident.AckResult
+	var res incident.Answer
 	w.update(func(tx *store.Tx) (err error) { res, err = incident.Ack(tx, id, who, w.set.AckFor); return err })
 	return res
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/chronoops/chronoops/receiver"
 	"github.com/chronoops/chronoops/receiver/action"
 	"github.com/chronoops/chronoops/receiver/guard"
+	"github.com/chronoops/chronoops/receiver/incident"
 	"github.com/chronoops/chronoops/receiver/policy"
 )
 
@@ -382,4 +383,36 @@ func countOf(list []string, word string) (n int) {
 		}
 	}
 	return n
+}
+
+func TestClearedAlertIsNoProof(t *testing.T) {
+	w := newWorld(t)
+	w.proof = func(policy.Verify) error { return errors.New("status 503") }
+	w.post("firing", api("a"))
+	w.pass(5 * time.Second)
+	w.post("resolved", api("a")) // falsely: Prometheus restarted, say
+	w.pass(30 * time.Second)
+	if !w.incident(1).Open() {
+		t.Fatal("the incident was closed before the repair was proven")
+	}
+	w.wantPages()
+	w.pass(2 * time.Minute)
+	w.wantStates(1, receiver.AttemptFailed)
+	w.wantPages("+2m0s oncall/email firing")
+	var answer incident.Answer
+	w.update(func(tx *storeTx) (err error) { answer, err = incident.Close(tx, 1, "alice"); return err })
+	if i := w.incident(1); !answer.Done || i.Open() || i.ResolvedBy != "alice" {
+		t.Errorf("%+v, open %t, resolved by %q", answer, i.Open(), i.ResolvedBy)
+	}
+}
+
+func TestClearedAlertClosesOnceTheRepairIsProven(t *testing.T) {
+	w := newWorld(t)
+	w.post("firing", api("a"))
+	w.pass(5 * time.Second)
+	w.post("resolved", api("a"))
+	w.pass(time.Minute)
+	if i := w.incident(1); i.Open() || i.ResolvedBy != "repair" {
+		t.Errorf("open %t, resolved by %q, want repair", i.Open(), i.ResolvedBy)
+	}
 }

@@ -60,10 +60,7 @@ func (e *Engine) finish(ctx context.Context, w work, to end) error {
 				return err
 			}
 		}
-		if a.State == receiver.AttemptVerified && a.Episode != 0 {
-			return e.resolveEpisode(tx, a)
-		}
-		return nil
+		return e.conclude(tx, a)
 	})
 	if err != nil {
 		return err
@@ -71,6 +68,22 @@ func (e *Engine) finish(ctx context.Context, w work, to end) error {
 	e.o.Metrics.settled(w.attempt, to.state, to.guard, e.o.Clock.Now())
 	e.wake.ring()
 	return nil
+}
+
+// conclude closes the incident of an attempt that has ended, if the alert has cleared. Not so when the effect happened and
+// could not be proven: then people must look, although nothing fires any more.
+func (e *Engine) conclude(tx Tx, a receiver.Attempt) error {
+	switch {
+	case a.Episode == 0 || !a.State.Final():
+		return nil
+	case a.State == receiver.AttemptVerified:
+		if err := e.resolveEpisode(tx, a); err != nil {
+			return err
+		}
+	case a.State == receiver.AttemptUnknown, a.State == receiver.AttemptFailed && !a.Applied.IsZero():
+		return nil
+	}
+	return incident.CloseWhenDone(tx, a.Incident)
 }
 
 // resolveEpisode ends the episode of a verified attempt: Alertmanager has said that the alert is gone, and its message can be a

@@ -48,6 +48,10 @@ func Next(in Input) Step {
 		in.Incident = i
 		return page(in, why)
 	}
+	if proving(in) {
+		i.Due = in.Now.Add(lookAgain)
+		return Step{Incident: i}
+	}
 	if until, ok := held(in); ok {
 		i.Due = until
 		if i.Held {
@@ -58,6 +62,19 @@ func Next(in Input) Step {
 	}
 	in.Incident.Held = false
 	return page(in, "")
+}
+
+// proving reports whether nothing fires any more and only the proof of a repair is awaited. One that failed is not
+// awaited: the incident is open because people must look.
+func proving(in Input) bool {
+	awaited := false
+	for _, e := range in.Episodes {
+		if e.Firing() || e.Repair == receiver.RepairFailed || e.Repair == receiver.RepairUnknown {
+			return false
+		}
+		awaited = awaited || e.Repair == receiver.RepairRunning
+	}
+	return awaited
 }
 
 // covered returns until when the acknowledgement stands for everything that fires.
@@ -77,10 +94,12 @@ func held(in Input) (until time.Time, ok bool) {
 		return time.Time{}, false
 	}
 	until = in.Incident.Opened.Add(in.Hold)
+	firing := false
 	for _, e := range in.Episodes {
 		if !e.Firing() {
 			continue
 		}
+		firing = true
 		switch e.Repair {
 		case receiver.RepairRunning, receiver.RepairVerified:
 		case receiver.RepairPending:
@@ -91,7 +110,7 @@ func held(in Input) (until time.Time, ok bool) {
 			return time.Time{}, false
 		}
 	}
-	return until, in.Now.Before(until)
+	return until, firing && in.Now.Before(until)
 }
 
 // page goes to the next level that somebody can be reached at; the last one repeats.

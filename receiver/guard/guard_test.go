@@ -101,9 +101,9 @@ var guardCases = map[string][]guardCase{
 	"mode": {
 		{"auto", func(*Facts) {}, allowed, "", allowed},
 		{"approve", func(f *Facts) { f.Policy.Mode = receiver.ModeApprove }, allowed, "", allowed},
-		{"shadow", func(f *Facts) { f.Ceiling = receiver.ModeShadow }, allowed, "", allowed},
+		{"shadow", func(f *Facts) { f.Ceiling = receiver.ModeShadow }, allowed, "", forGood},
 		{"policy off", func(f *Facts) { f.Policy.Mode = receiver.ModeOff }, forGood, "are off", allowed},
-		{"all off", func(f *Facts) { f.Ceiling = receiver.ModeOff }, forGood, "are off", allowed},
+		{"all off", func(f *Facts) { f.Ceiling = receiver.ModeOff }, forGood, "are off", forGood},
 		{"policy gone", func(f *Facts) { f.Policy = nil }, forGood, "no longer configured", forGood},
 		{"step gone", func(f *Facts) { f.Step = nil }, forGood, "no longer configured", forGood},
 	},

@@ -13,7 +13,7 @@ func mode(f Facts) Verdict {
 	}
 	if f.Person {
 		if f.Ceiling <= receiver.ModeShadow {
-			return refuse(fmt.Sprintf("receiver.mode is %s: nothing acts, for a person neither; raise it to approve or auto", f.Ceiling))
+			return refuse(fmt.Sprintf("repairs are off for people too while receiver.mode is %s: raise it to approve or auto", f.Ceiling))
 		}
 		return pass()
 	}

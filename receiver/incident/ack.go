@@ -7,25 +7,25 @@ import (
 	"github.com/chronoops/chronoops/receiver"
 )
 
-// AckResult says in words what an acknowledgement did.
-type AckResult struct {
+// Answer says in words what a person's word has changed; Done is false when there was nothing to change.
+type Answer struct {
 	Done bool   `json:"done"`
 	Text string `json:"text"`
 }
 
 // Ack records that a person is on it, for the alerts and the priority that the incident shows now. Acknowledging twice,
 // or after the end, changes nothing and says so.
-func Ack(tx Tx, id int64, person string, lasts time.Duration) (AckResult, error) {
+func Ack(tx Tx, id int64, person string, lasts time.Duration) (Answer, error) {
 	i, err := tx.Incident(id)
 	if err != nil {
-		return AckResult{}, err
+		return Answer{}, err
 	}
 	if !i.Open() {
-		return AckResult{Text: fmt.Sprintf("incident %d is resolved already (%s)", id, i.ResolvedBy)}, nil
+		return Answer{Text: fmt.Sprintf("incident %d is resolved already (%s)", id, i.ResolvedBy)}, nil
 	}
 	list, err := tx.Episodes(id)
 	if err != nil {
-		return AckResult{}, err
+		return Answer{}, err
 	}
 	ack := receiver.Ack{By: person, At: tx.Now(), Until: tx.Now().Add(lasts), Priority: i.Priority}
 	covered := true
@@ -36,15 +36,15 @@ func Ack(tx Tx, id int64, person string, lasts time.Duration) (AckResult, error)
 		}
 	}
 	if i.Ack != nil && covered && i.Ack.By == person {
-		return AckResult{Text: fmt.Sprintf("you have acknowledged incident %d already, until %s", id, i.Ack.Until.Format(time.RFC3339))}, nil
+		return Answer{Text: fmt.Sprintf("you have acknowledged incident %d already, until %s", id, i.Ack.Until.Format(time.RFC3339))}, nil
 	}
 	i.Ack, i.Due, i.Held, i.Lease.Owner = &ack, ack.Until, false, ""
 	if err := tx.SaveIncident(i); err != nil {
-		return AckResult{}, err
+		return Answer{}, err
 	}
 	if err := tx.DropPages(id, receiver.NoticeFiring, "acknowledged by "+person); err != nil {
-		return AckResult{}, err
+		return Answer{}, err
 	}
 	text := fmt.Sprintf("acknowledged incident %d until %s, %d alert(s) at %s", id, ack.Until.Format(time.RFC3339), len(ack.Episodes), ack.Priority)
-	return AckResult{Done: true, Text: text}, tx.AddEvent(receiver.Event{Incident: id, Kind: "ack", Actor: person, Text: text})
+	return Answer{Done: true, Text: text}, tx.AddEvent(receiver.Event{Incident: id, Kind: "ack", Actor: person, Text: text})
 }

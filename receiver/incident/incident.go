@@ -34,6 +34,7 @@ type incidents interface {
 
 type attempts interface {
 	OpenAttempt(episode int64) (receiver.Attempt, bool, error)
+	Attempts(incident int64) ([]receiver.Attempt, error)
 	InsertAttempt(receiver.Attempt) (int64, error)
 	SaveAttempt(receiver.Attempt) error
 }

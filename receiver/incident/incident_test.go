@@ -94,7 +94,7 @@ func (w *world) resolve(words string) (o incident.Outcome) {
 	return o
 }
 
-func (w *world) ack(id int64, person string) (r incident.AckResult) {
+func (w *world) ack(id int64, person string) (r incident.Answer) {
 	w.Helper()
 	w.update(func(tx *store.Tx) (err error) { r, err = incident.Ack(tx, id, person, w.set.AckFor); return err })
 	return r

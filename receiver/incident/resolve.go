@@ -29,7 +29,7 @@ func Resolve(tx Tx, a receiver.Alert) (Outcome, error) {
 	if err := dropAttempt(tx, e); err != nil {
 		return "", err
 	}
-	return Closed, closeWhenDone(tx, e.Incident)
+	return Closed, CloseWhenDone(tx, e.Incident)
 }
 
 // dropAttempt gives up an attempt that has not begun. One that has begun goes on: its outcome must be known.
@@ -45,8 +45,9 @@ func dropAttempt(tx Tx, e receiver.Episode) error {
 	return note(tx, e.Incident, "dropped", fmt.Sprintf("%s is not needed: the alert resolved before anything was done", a.Action))
 }
 
-// closeWhenDone resolves an incident once none of its episodes fires, and tells everyone who was paged.
-func closeWhenDone(tx Tx, id int64) error {
+// CloseWhenDone resolves an incident once none of its episodes fires and no repair still has to be proven: that an alert
+// has cleared is no proof, as a false resolve looks the same.
+func CloseWhenDone(tx Tx, id int64) error {
 	list, err := tx.Episodes(id)
 	if err != nil {
 		return err
@@ -54,21 +55,62 @@ func closeWhenDone(tx Tx, id int64) error {
 	if slices.ContainsFunc(list, receiver.Episode.Firing) {
 		return nil
 	}
+	acting, err := acting(tx, id)
+	if err != nil || acting {
+		return err
+	}
 	i, err := tx.Incident(id)
 	if err != nil || !i.Open() {
 		return err
 	}
-	i.Resolved, i.ResolvedBy, i.Due, i.Held, i.Lease.Owner = tx.Now(), resolvedBy(list), time.Time{}, false, ""
+	return closeIncident(tx, i, resolvedBy(list), actor)
+}
+
+func acting(tx Tx, id int64) (bool, error) {
+	list, err := tx.Attempts(id)
+	return slices.ContainsFunc(list, func(a receiver.Attempt) bool { return a.State.Acting() }), err
+}
+
+// closeIncident resolves an open incident and tells everyone who was paged.
+func closeIncident(tx Tx, i receiver.Incident, by, who string) error {
+	i.Resolved, i.ResolvedBy, i.Due, i.Held, i.Lease.Owner = tx.Now(), by, time.Time{}, false, ""
 	if err := tx.SaveIncident(i); err != nil {
 		return err
 	}
-	if err := note(tx, id, "resolved", fmt.Sprintf("incident %d resolved (%s) after %s", id, i.ResolvedBy, tx.Now().Sub(i.Opened).Truncate(time.Second))); err != nil {
+	text := fmt.Sprintf("incident %d resolved (%s) after %s", i.ID, by, tx.Now().Sub(i.Opened).Truncate(time.Second))
+	if err := tx.AddEvent(receiver.Event{Incident: i.ID, Kind: "resolved", Actor: who, Text: text}); err != nil {
 		return err
 	}
-	if err := tx.DropPages(id, receiver.NoticeFiring, "the incident resolved before the page went out"); err != nil {
+	if err := tx.DropPages(i.ID, receiver.NoticeFiring, "the incident resolved before the page went out"); err != nil {
 		return err
 	}
 	return pageResolved(tx, i)
+}
+
+// Close resolves an incident for a person: one whose alerts have cleared, but whose repair could not be proven.
+func Close(tx Tx, id int64, person string) (Answer, error) {
+	i, err := tx.Incident(id)
+	if err != nil {
+		return Answer{}, err
+	}
+	if !i.Open() {
+		return Answer{Text: fmt.Sprintf("incident %d is resolved already (%s)", id, i.ResolvedBy)}, nil
+	}
+	list, err := tx.Episodes(id)
+	if err != nil {
+		return Answer{}, err
+	}
+	if slices.ContainsFunc(list, receiver.Episode.Firing) {
+		return Answer{Text: fmt.Sprintf("incident %d still has a firing alert: acknowledge it, or silence the alert in Alertmanager", id)}, nil
+	}
+	busy, err := acting(tx, id)
+	if err != nil {
+		return Answer{}, err
+	}
+	if busy {
+		return Answer{Text: fmt.Sprintf("a repair of incident %d is still being proven: try again when it has ended", id)}, nil
+	}
+	return Answer{Done: true, Text: fmt.Sprintf("resolved incident %d", id)}, closeIncident(tx, i, person, person)
 }
 
 // byRepair is the word for an incident that a repair has ended.
@@ -76,7 +118,7 @@ const byRepair = "repair"
 
 func resolvedBy(list []receiver.Episode) string {
 	for _, e := range lastRound(list) {
-		if e.Repair == receiver.RepairVerified || e.Repair == receiver.RepairRunning {
+		if e.Repair == receiver.RepairVerified {
 			return byRepair
 		}
 	}

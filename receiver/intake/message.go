@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/prometheus/alertmanager/template"
@@ -74,11 +75,17 @@ func Decode(body []byte, source string, ignoreLabels []string) (Message, error) 
 		if a.Status != "firing" && a.Status != "resolved" {
 			return Message{}, reject("alert", "alert %d has status %q, want firing or resolved", n, a.Status)
 		}
-		m.Alerts = append(m.Alerts, receiver.Alert{
+		alert := receiver.Alert{
 			Source: source, Key: receiver.AlertKey(a.Labels, ignoreLabels), Firing: a.Status == "firing",
-			Labels: a.Labels, Annotations: a.Annotations, StartsAt: bounded(a.StartsAt), EndsAt: bounded(a.EndsAt), URL: a.GeneratorURL,
-		})
+			Labels: a.Labels, Annotations: a.Annotations, StartsAt: bounded(a.StartsAt), URL: a.GeneratorURL,
+		}
+		if !alert.Firing {
+			// An end that is missing or makes no sense must not keep the alert open for ever.
+			alert.EndsAt = latest(bounded(a.EndsAt), alert.StartsAt)
+		}
+		m.Alerts = append(m.Alerts, alert)
 	}
+	m.Alerts = firingWins(m.Alerts)
 	hash, err := p.hash()
 	if err != nil {
 		return Message{}, reject("json", "hash body: %w", err)
@@ -96,6 +103,25 @@ func (p payload) hash() (string, error) {
 	}
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:]), nil
+}
+
+// firingWins leaves out resolved alerts that fire in the same message: labels that are not part of an alert's identity can
+// make one alert of several, and it has ended only when all of them have.
+func firingWins(alerts []receiver.Alert) []receiver.Alert {
+	firing := map[string]bool{}
+	for _, a := range alerts {
+		if a.Firing {
+			firing[a.Key] = true
+		}
+	}
+	return slices.DeleteFunc(alerts, func(a receiver.Alert) bool { return !a.Firing && firing[a.Key] })
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // bounded keeps hostile years out of the store's milliseconds.
