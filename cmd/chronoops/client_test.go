@@ -155,7 +155,6 @@ func startTestServer(dir string) (*testServer, error) {
 	s.engine = engine.New(engine.Options{
 		Owner: "test", Store: engineStore{s.db}, Clock: clock, Policies: policies, Actions: actions, Pager: outside, Alertmanager: outside, Prover: outside,
 		StopFile: stopFile(s.storage), Link: func(int64) string { return "" }, Metrics: engine.NewMetrics(prometheus.NewRegistry()), Logger: log,
-		Recheck: 20 * time.Millisecond, ApprovalTTL: time.Hour,
 	})
 	mux := http.NewServeMux()
 	api.New(api.Options{
@@ -177,7 +176,7 @@ func startTestServer(dir string) (*testServer, error) {
 
 // testPolicies has one policy for each way a run can go; their names say which.
 func testPolicies() *policy.Set {
-	set := &policy.Set{Mode: receiver.ModeAuto, AckFor: 4 * time.Hour, Ladders: policy.Ladders{policy.DefaultLadder: {
+	set := &policy.Set{Mode: receiver.ModeAuto, AckFor: 4 * time.Hour, Recheck: 20 * time.Millisecond, ApprovalFor: time.Hour, MaxBody: 1 << 20, Ladders: policy.Ladders{policy.DefaultLadder: {
 		{Level: 1, Timeout: policy.Minutes(15 * time.Minute), Contacts: []string{"oncall"}},
 	}}}
 	add := func(name, alert string, mode receiver.Mode, args ...any) {

@@ -30,8 +30,8 @@ type config struct {
 	Contacts      []notify.Contact        `yaml:"contacts,omitempty"`
 	Escalation    policy.Ladders          `yaml:"escalation,omitempty"`
 
-	doc         *document         // where it was read from
 	environment map[string]string // the variable that a target came from, by the target's name
+	doc         *document         // where it was read from
 }
 
 // instanceConfig says who we are and which alerts we may repair.
@@ -211,5 +211,6 @@ func (c *config) policySet() *policy.Set {
 	return &policy.Set{
 		Mode: r.Mode, Policies: r.Policies, Ladders: c.Escalation, Owns: c.Instance.Owns,
 		Hold: time.Duration(r.Hold), ReopenWithin: time.Duration(r.ReopenWithin), AckFor: time.Duration(r.AckFor),
+		Recheck: time.Duration(r.Recheck), ApprovalFor: time.Duration(r.ApprovalFor), IgnoreLabels: r.IgnoreLabels, MaxBody: r.MaxBody,
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -21,7 +22,7 @@ import (
 	"github.com/chronoops/chronoops/receiver/action"
 )
 
-var update = flag.Bool("update", false, "write the generated documentation again")
+var update = flag.Bool("update", false, "write generated documentation and expected messages again")
 
 const (
 	readme        = "README.md"
@@ -199,7 +200,7 @@ func TestReadmeConfiguration(t *testing.T) {
 	if diff := cmp.Diff(withoutComments(example), withoutComments(translated)); diff != "" {
 		t.Errorf("the configuration of %s, without comments (-want +got):\n%s", readmeChinese, diff)
 	}
-	c, err := load(inRepository(exampleConfig), noEnvironment)
+	c, err := load(withSecrets(t, inRepository(exampleConfig)), noEnvironment)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -290,4 +291,25 @@ func isDiagram(block string) bool { return strings.HasPrefix(block, "```text\n")
 
 func discardConsole() console {
 	return console{in: strings.NewReader(""), out: io.Discard, err: io.Discard}
+}
+
+// withSecrets copies a configuration beside files for every secret that it names.
+func withSecrets(t *testing.T, name string) string {
+	t.Helper()
+	dir := t.TempDir()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, m := range regexp.MustCompile(`_file: (secrets/[a-z-]+)`).FindAllStringSubmatch(string(text), -1) {
+		file := filepath.Join(dir, m[1])
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, fmt.Appendf(nil, "a-long-enough-secret-%d", n), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	copied := filepath.Join(dir, "example.yml")
+	if err := os.WriteFile(copied, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return copied
 }

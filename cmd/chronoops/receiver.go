@@ -94,10 +94,9 @@ func startReceiver(ctx context.Context, c *config, o receiverOptions) (_ *receiv
 	r.engine = engine.New(engine.Options{
 		Owner: c.Instance.Name + "/" + uuid.NewString(), Store: engineStore{r.db}, Clock: r.clock, Policies: r.current.Policies, Actions: &r.current,
 		Pager: &r.current, Alertmanager: &r.current, Prover: &r.current, StopFile: stopFile(r.o.storage), Link: r.link, Metrics: r.metrics, Logger: o.log,
-		Recheck: time.Duration(c.Receiver.Recheck), ApprovalTTL: time.Duration(c.Receiver.ApprovalFor),
 	})
 	r.intake = intake.NewHandler(intake.Options{
-		Store: intakeStore{r.db}, Auth: r.auth, Policies: r.current.Policies, IgnoreLabels: c.Receiver.IgnoreLabels, MaxBody: c.Receiver.MaxBody,
+		Store: intakeStore{r.db}, Auth: r.auth, Policies: r.current.Policies,
 		Timeout: 10 * time.Second, Rejected: intake.RejectedDir(filepath.Join(o.storage, "rejected")), Metrics: intake.NewMetrics(o.registry),
 		Logger: o.log, Committed: r.engine.Wake,
 	})

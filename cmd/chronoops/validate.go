@@ -172,7 +172,7 @@ func (c *config) checkStep(actions *action.Registry, s policy.Step) error {
 		return err
 	}
 	if target := params.String("target"); s.Action == postgresTerminateIdle && !slices.Contains(c.postgresTargets(), target) {
-		return fmt.Errorf("target %q is not under targets.postgres", target)
+		return fmt.Errorf("target %q is not under targets.postgres: want one of %s", target, strings.Join(c.postgresTargets(), ", "))
 	}
 	if _, err := a.Resource(params); err != nil {
 		return err

@@ -208,10 +208,10 @@ func TestCrashChild(t *testing.T) {
 		Owner: "child", Store: mortal, Clock: w.clock, Policies: func() *policy.Set { return w.set }, Actions: action.NewRegistry(fix),
 		Pager: mortalPager{j, kill}, Alertmanager: journalAlertmanager{j, kind != futile}, Prover: proverFunc(func(policy.Verify) error { return nil }),
 		StopFile: func() (string, error) { return "", nil }, Link: func(int64) string { return "" },
-		Metrics: engine.NewMetrics(prometheus.NewRegistry()), Logger: discard(), Recheck: 30 * time.Second, ApprovalTTL: time.Hour,
+		Metrics: engine.NewMetrics(prometheus.NewRegistry()), Logger: discard(),
 	})
 	w.intake = intake.NewHandler(intake.Options{
-		Store: mortalIntake{mortal}, Auth: anySource{}, Policies: func() *policy.Set { return w.set }, MaxBody: 1 << 20, Timeout: 10 * time.Second,
+		Store: mortalIntake{mortal}, Auth: anySource{}, Policies: func() *policy.Set { return w.set }, Timeout: 10 * time.Second,
 		Rejected: noRejects{}, Metrics: intake.NewMetrics(prometheus.NewRegistry()), Logger: discard(), Committed: func() {},
 	})
 	// Alertmanager repeats a message until it has been taken.

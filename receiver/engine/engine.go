@@ -97,8 +97,6 @@ type Options struct {
 	Link         func(incident int64) string     // where a person can look at an incident
 	Metrics      *Metrics
 	Logger       *slog.Logger
-	Recheck      time.Duration // how often a refused repair is looked at again
-	ApprovalTTL  time.Duration // how long a proposed plan waits for a person
 }
 
 // The limits of one step.

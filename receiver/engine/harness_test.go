@@ -117,10 +117,9 @@ func (w *world) build() {
 		Actions: action.NewRegistry(w.fix, w.next), Pager: w.pager, Alertmanager: w.am, Prover: proverFunc(func(v policy.Verify) error { return w.proof(v) }),
 		StopFile: func() (string, error) { return w.stop, nil }, Link: func(id int64) string { return fmt.Sprintf("http://chronoops/incidents/%d", id) },
 		Metrics: engine.NewMetrics(prometheus.NewRegistry()), Logger: discard(),
-		Recheck: 30 * time.Second, ApprovalTTL: time.Hour,
 	})
 	w.intake = intake.NewHandler(intake.Options{
-		Store: intakeStore{w.db}, Auth: anySource{}, Policies: func() *policy.Set { return w.set }, MaxBody: 1 << 20, Timeout: 10 * time.Second,
+		Store: intakeStore{w.db}, Auth: anySource{}, Policies: func() *policy.Set { return w.set }, Timeout: 10 * time.Second,
 		Rejected: noRejects{}, Metrics: intake.NewMetrics(prometheus.NewRegistry()), Logger: discard(), Committed: func() {},
 	})
 }
@@ -155,6 +154,7 @@ func standardSet() *policy.Set {
 			{Level: 2, Timeout: policy.Minutes(30 * time.Minute), Contacts: []string{"lead"}},
 		}},
 		Hold: 5 * time.Minute, ReopenWithin: 10 * time.Minute, AckFor: 4 * time.Hour,
+		Recheck: 30 * time.Second, ApprovalFor: time.Hour, MaxBody: 1 << 20,
 	}
 }
 

@@ -178,7 +178,7 @@ func (e *Engine) refuse(ctx context.Context, w work, v guard.Verdict) error {
 		// A person who asked for a run gets the answer now, not when the guard has changed its mind.
 		to.state = receiver.AttemptRefused
 	default:
-		to.due = e.o.Clock.Now().Add(e.o.Recheck)
+		to.due = e.o.Clock.Now().Add(e.o.Policies().Recheck)
 	}
 	return e.finish(ctx, w, to)
 }
@@ -199,7 +199,7 @@ func (e *Engine) shadow(ctx context.Context, w work) error {
 func (e *Engine) propose(ctx context.Context, w work) error {
 	w.attempt.Approval, w.attempt.Approved = "", ""
 	return e.finish(ctx, w, end{
-		state: receiver.AttemptProposed, event: "proposed", repair: receiver.RepairNone, due: e.o.Clock.Now().Add(e.o.ApprovalTTL),
+		state: receiver.AttemptProposed, event: "proposed", repair: receiver.RepairNone, due: e.o.Clock.Now().Add(e.o.Policies().ApprovalFor),
 		reason: fmt.Sprintf("%s; approve with `chronoops incident approve %d --attempt %d`", w.attempt.Plan.Summary, w.attempt.Incident, w.attempt.ID),
 	})
 }
@@ -207,7 +207,7 @@ func (e *Engine) propose(ctx context.Context, w work) error {
 func (e *Engine) expire(ctx context.Context, w work) error {
 	return e.finish(ctx, w, end{
 		state: receiver.AttemptRefused, guard: "approval", event: "guard", repair: receiver.RepairNone,
-		reason: fmt.Sprintf("nobody approved the plan within %s", e.o.ApprovalTTL),
+		reason: fmt.Sprintf("nobody approved the plan within %s", e.o.Policies().ApprovalFor),
 	})
 }
 

@@ -20,7 +20,7 @@ func BenchmarkWebhook(b *testing.B) {
 				name = "resolved/" + name
 			}
 			b.Run(name, func(b *testing.B) {
-				w := newWorld(b, func(o *intake.Options) { o.MaxBody = 16 << 20 })
+				w := newWorld(b, func(o *intake.Options) { o.Policies().MaxBody = 16 << 20 })
 				took := make([]time.Duration, 0, b.N)
 				for n := 0; b.Loop(); n++ {
 					b.StopTimer()

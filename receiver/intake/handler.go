@@ -34,16 +34,14 @@ type Authenticator interface {
 
 // Options of a Handler.
 type Options struct {
-	Store        Store
-	Auth         Authenticator
-	Policies     func() *policy.Set // the set in force
-	IgnoreLabels []string           // not part of an alert's identity
-	MaxBody      int64              // bytes
-	Timeout      time.Duration      // for the commit
-	Rejected     Rejected
-	Metrics      *Metrics
-	Logger       *slog.Logger
-	Committed    func() // called after a commit that may have made work due
+	Store     Store
+	Auth      Authenticator
+	Policies  func() *policy.Set // the set in force
+	Timeout   time.Duration      // for the commit
+	Rejected  Rejected
+	Metrics   *Metrics
+	Logger    *slog.Logger
+	Committed func() // called after a commit that may have made work due
 }
 
 // Rejected keeps the last body that could not be taken, for a person to look at.
@@ -111,14 +109,15 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request) (source, code str
 		w.Header().Set("WWW-Authenticate", "Bearer")
 		return "", "auth", err
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.o.MaxBody))
+	set := h.o.Policies()
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, set.MaxBody))
 	if err != nil {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return source, "too_large", errors.New("body is over the limit: lower max_alerts or raise receiver.max_body")
 		}
 		return source, "read", errors.New("body could not be read")
 	}
-	m, err := Decode(body, source, h.o.IgnoreLabels)
+	m, err := Decode(body, source, set.IgnoreLabels)
 	if err != nil {
 		code = "json"
 		if rejected, ok := errors.AsType[*RejectError](err); ok {
@@ -131,7 +130,7 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request) (source, code str
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), h.o.Timeout)
 	defer cancel()
-	outcomes, repeat, err := h.commit(ctx, source, body, m)
+	outcomes, repeat, err := h.commit(ctx, set, body, m)
 	if err != nil {
 		h.o.Logger.Error("Webhook message could not be stored", "sender", source, "err", err)
 		return source, "store", errors.New("the store is not available: try again")
@@ -146,11 +145,10 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request) (source, code str
 
 // commit writes the message and everything that follows from it at once. An exact repeat runs the same transitions: the
 // inbox saves work, correctness never depends on it.
-func (h *Handler) commit(ctx context.Context, source string, body []byte, m Message) (outcomes map[incident.Outcome]int, repeat bool, err error) {
-	set := h.o.Policies()
+func (h *Handler) commit(ctx context.Context, set *policy.Set, body []byte, m Message) (outcomes map[incident.Outcome]int, repeat bool, err error) {
 	err = h.o.Store.Update(ctx, func(tx Tx) error {
 		outcomes = map[incident.Outcome]int{}
-		if repeat, err = tx.InsertMessage(source, m.Hash, body); err != nil {
+		if repeat, err = tx.InsertMessage(m.Group.Source, m.Hash, body); err != nil {
 			return err
 		}
 		for _, a := range m.Alerts {

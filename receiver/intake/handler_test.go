@@ -78,9 +78,10 @@ func newWorld(t testing.TB, change ...func(*intake.Options)) *world {
 		Policies: []policy.Policy{{Name: "api-down", Match: match, Mode: receiver.ModeAuto, Escalate: policy.DefaultLadder, Repair: []policy.Step{{Action: "fake.fix"}}}},
 		Ladders:  policy.Ladders{policy.DefaultLadder: {{Level: 1, Timeout: policy.Minutes(time.Minute), Contacts: []string{"oncall"}}}},
 		Hold:     5 * time.Minute, ReopenWithin: 10 * time.Minute, AckFor: time.Hour,
+		IgnoreLabels: []string{"replica"}, MaxBody: 1 << 20,
 	}
 	w.options = intake.Options{
-		Store: dbStore{db}, Auth: bySecret{}, Policies: func() *policy.Set { return set }, IgnoreLabels: []string{"replica"}, MaxBody: 1 << 20, Timeout: 10 * time.Second,
+		Store: dbStore{db}, Auth: bySecret{}, Policies: func() *policy.Set { return set }, Timeout: 10 * time.Second,
 		Rejected: intake.RejectedDir(w.rejected), Metrics: intake.NewMetrics(w.registry), Logger: slog.New(slog.DiscardHandler),
 		Committed: func() { w.mu.Lock(); defer w.mu.Unlock(); w.woken++ },
 	}
@@ -507,7 +508,7 @@ func TestReceiverWithSpecialCharacters(t *testing.T) {
 }
 
 func TestHugeGroup(t *testing.T) {
-	w := newWorld(t, func(o *intake.Options) { o.MaxBody = 16 << 20 })
+	w := newWorld(t, func(o *intake.Options) { o.Policies().MaxBody = 16 << 20 })
 	w.want(w.post(message("a", "firing", 3000)), http.StatusOK, "")
 	w.wantRows(1, 3000, 1)
 	w.want(w.post(message("a", "resolved", 3000)), http.StatusOK, "")

@@ -17,6 +17,10 @@ type Set struct {
 	Hold         time.Duration // the longest a repair may delay the pages of P1 and P2
 	ReopenWithin time.Duration // a resolved incident is reopened within this time
 	AckFor       time.Duration // an acknowledgement expires after this time
+	Recheck      time.Duration // how often a repair that a guard refused is looked at again
+	ApprovalFor  time.Duration // how long a proposed plan waits for a person
+	IgnoreLabels []string      // not part of an alert's identity
+	MaxBody      int64         // of one message, in bytes
 }
 
 // SetError is what is wrong with one policy of a Set.
