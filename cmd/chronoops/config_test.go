@@ -20,27 +20,6 @@ func writeConfig(t *testing.T, text string) string {
 
 func noEnvironment(string) string { return "" }
 
-// TestFaultsInWords holds the messages about a file to the words of the person who wrote it.
-func TestFaultsInWords(t *testing.T) {
-	for _, test := range []struct{ name, text, want string }{
-		{"empty", "", ""},
-		{"comments", "# nothing yet\n---\n", ""},
-		{"mistyped key", "recevier:\n  mode: shadow\n", `c.yml:1: unknown key "recevier": did you mean "receiver"?`},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			name := writeConfig(t, test.text)
-			_, err := load(name, noEnvironment)
-			got := ""
-			if err != nil {
-				got = strings.ReplaceAll(err.Error(), name, "c.yml")
-			}
-			if diff := cmp.Diff(test.want, got); diff != "" {
-				t.Error(diff)
-			}
-		})
-	}
-}
-
 // TestFaultsOfTheEnvironment: a variable that cannot be used is named, and never shown.
 func TestFaultsOfTheEnvironment(t *testing.T) {
 	name := writeConfig(t, "targets:\n  alertmanager: [{name: am, url: 'http://127.0.0.1:9093'}]\n")

@@ -230,7 +230,7 @@ func (s *server) run(ctx context.Context) error {
 	for _, l := range listeners {
 		go func() { failed <- l.serve() }()
 	}
-	s.log.Info("Ready", "metrics", addresses(s.sockets, s.f.web), "receiver", s.receiver.Load() != nil)
+	s.log.Info("Ready", "metrics", addresses(s.sockets, s.f.web), "receiver", s.receiverAddresses(), "receiver_up", s.receiver.Load() != nil)
 	s.welcome(s.out)
 	notifySystemd(s.log, "READY=1")
 	hup := make(chan os.Signal, 1)
