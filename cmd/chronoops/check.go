@@ -3,7 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -24,6 +27,9 @@ func checkConfig(file, webConfig string, con console) int {
 	if err == nil {
 		err = c.checkBuild(webConfig)
 	}
+	if err == nil {
+		err = c.checkFiles(con.err)
+	}
 	if err != nil {
 		_, _ = fmt.Fprintln(con.err, err)
 		return exitFailed
@@ -35,29 +41,30 @@ func checkConfig(file, webConfig string, con console) int {
 // checkBuild builds everything that a start would build, and starts nothing.
 func (c *config) checkBuild(webConfig string) error {
 	log := discardLogger()
-	list, err := c.targets(nil, "", log)
+	list, ignored, err := c.targets(nil, "", log)
+	defer closeUnused(list, nil)
 	if err != nil {
 		return err
 	}
-	defer closeUnused(list, nil)
+	if len(ignored) > 0 {
+		return errors.Join(ignored...)
+	}
 	if _, err := newExposition(nil, list, nil, selection{}, log); err != nil {
 		return err
 	}
 	if _, err := newFreeHandler(c.Probe, nil, log); err != nil {
 		return err
 	}
-	var problems []problem
-	add := func(text string, path ...any) { problems = append(problems, problem{path: path, text: text}) }
-	c.checkFiles(add)
 	if c.Receiver == nil {
-		return c.doc.report(problems)
+		return nil
 	}
 	basic, certificates, err := webConfigAuth(webConfig)
 	if err != nil {
 		return err
 	}
-	addCredentials(add, c.checkListener(receiverOptions{basicAuth: basic, clientCerts: certificates}))
-	addCredentials(add, c.Receiver.ReadSecrets())
+	var problems []problem
+	addCredentials(func(text string, path ...any) { problems = append(problems, problem{path: path, text: text}) },
+		c.checkListener(receiverOptions{basicAuth: basic, clientCerts: certificates}))
 	if len(problems) > 0 {
 		return c.doc.report(problems)
 	}
@@ -65,18 +72,26 @@ func (c *config) checkBuild(webConfig string) error {
 	return err
 }
 
-// checkFiles finds files of credentials that cannot be read. A server starts without them: the target counts as down.
-func (c *config) checkFiles(add adder) {
+// checkFiles reads the files of credentials. One that is not there, or not for this user, is only mentioned: the check may
+// run elsewhere than the server.
+func (c *config) checkFiles(warnings io.Writer) error {
+	var missing, wrong []problem
+	fault := func(err error, text string, path ...any) {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+			missing = append(missing, problem{path: path, text: "warning: " + text})
+		} else {
+			wrong = append(wrong, problem{path: path, text: text})
+		}
+	}
 	check := func(file string, path ...any) {
 		if file == "" {
 			return
 		}
-		b, err := os.ReadFile(file)
-		switch key := path[len(path)-1]; {
-		case err != nil:
-			add(fmt.Sprintf("%s cannot be read: %v", key, err), path...)
-		case len(bytes.TrimSpace(b)) == 0:
-			add(fmt.Sprintf("%s: %s is empty", key, file), path...)
+		key := path[len(path)-1]
+		if b, err := os.ReadFile(file); err != nil {
+			fault(err, fmt.Sprintf("%s cannot be read: %v", key, err), path...)
+		} else if len(bytes.TrimSpace(b)) == 0 {
+			fault(nil, fmt.Sprintf("%s: %s is empty", key, file), path...)
 		}
 	}
 	for i, p := range c.Targets.Postgres {
@@ -93,7 +108,15 @@ func (c *config) checkFiles(add adder) {
 		for i, p := range c.Receiver.Postgres {
 			check(p.DSNFile, "receiver", "postgres", i, "dsn_file")
 		}
+		check(c.Receiver.Heartbeat.URLFile, "receiver", "heartbeat", "url_file")
+		for _, err := range split(c.Receiver.ReadSecrets()) {
+			addCredentials(func(text string, path ...any) { fault(err, text, path...) }, err)
+		}
 	}
+	if err := c.doc.report(missing); err != nil {
+		_, _ = fmt.Fprintln(warnings, err)
+	}
+	return c.doc.report(wrong)
 }
 
 // describe says in a line what the configuration amounts to.

@@ -34,6 +34,16 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	// Not in the programs that tests run, which are this one under another name.
+	inherited := []string{"DATABASE_URL", "PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGSERVICE", "REDIS_URL", "API_URL", "STATE_DIRECTORY", "NOTIFY_SOCKET"}
+	for _, name := range inherited {
+		if filepath.Base(os.Args[0]) == "chronoops" {
+			break
+		}
+		if err := os.Unsetenv(name); err != nil {
+			panic(err)
+		}
+	}
 	testscript.Main(m, map[string]func(){"chronoops": main})
 }
 

@@ -181,23 +181,21 @@ func (c *config) setDirectory(dir string) {
 	}
 	for i := range c.Targets.Redis {
 		r := &c.Targets.Redis[i]
-		r.URLFile, r.PasswordFile = commoncfg.JoinDir(dir, r.URLFile), commoncfg.JoinDir(dir, r.PasswordFile)
-		if r.TLS != nil {
-			r.TLS.SetDirectory(dir)
-		}
+		join(&r.URLFile, &r.PasswordFile)
+		r.TLS.SetDirectory(dir)
 	}
 	for i := range c.Targets.API {
 		a := &c.Targets.API[i]
-		a.AuthorizationFile = commoncfg.JoinDir(dir, a.AuthorizationFile)
+		join(&a.AuthorizationFile)
 		a.TLS.SetDirectory(dir)
 	}
-	people := c.notifyConfig()
-	people.SetDirectory(dir)
 	for _, peers := range [][]peerConfig{c.Targets.Prometheus, c.Targets.Alertmanager} {
 		for i := range peers {
 			peers[i].HTTP.SetDirectory(dir)
 		}
 	}
+	people := c.notifyConfig()
+	people.SetDirectory(dir)
 	if r := c.Receiver; r != nil {
 		r.SetDirectory(dir)
 		r.Heartbeat.SetDirectory(dir)

@@ -20,27 +20,6 @@ func writeConfig(t *testing.T, text string) string {
 
 func noEnvironment(string) string { return "" }
 
-// TestFaultsInWords holds the messages about a file to the words of the person who wrote it.
-func TestFaultsInWords(t *testing.T) {
-	for _, test := range []struct{ name, text, want string }{
-		{"empty", "", ""},
-		{"comments", "# nothing yet\n---\n", ""},
-		{"mistyped key", "recevier:\n  mode: shadow\n", `c.yml:1: unknown key "recevier": did you mean "receiver"?`},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			name := writeConfig(t, test.text)
-			_, err := load(name, noEnvironment)
-			got := ""
-			if err != nil {
-				got = strings.ReplaceAll(err.Error(), name, "c.yml")
-			}
-			if diff := cmp.Diff(test.want, got); diff != "" {
-				t.Error(diff)
-			}
-		})
-	}
-}
-
 // TestFaultsOfTheEnvironment: a variable that cannot be used is named, and never shown.
 func TestFaultsOfTheEnvironment(t *testing.T) {
 	name := writeConfig(t, "targets:\n  alertmanager: [{name: am, url: 'http://127.0.0.1:9093'}]\n")
@@ -116,5 +95,20 @@ func TestFilesAreRelativeToTheFile(t *testing.T) {
 		if filepath.Dir(name) != secrets {
 			t.Errorf("%s is not in %s", name, secrets)
 		}
+	}
+}
+
+// TestForeignVariableCostsItsTargetOnly: DATABASE_URL may belong to another program; the host is watched all the same.
+func TestForeignVariableCostsItsTargetOnly(t *testing.T) {
+	c, err := load("", func(key string) string {
+		return map[string]string{"DATABASE_URL": "mysql://app@db/app", "REDIS_URL": "redis://127.0.0.1:1"}[key]
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, ignored, err := c.targets(nil, t.TempDir(), discardLogger())
+	defer closeUnused(list, nil)
+	if err != nil || len(ignored) != 1 || len(list) != 1 || list[0].kind != "redis" {
+		t.Errorf("%d targets, ignored %v, error %v, want redis alone", len(list), ignored, err)
 	}
 }

@@ -82,7 +82,7 @@ func rows(table string) (cells [][]string) {
 			continue
 		}
 		var row []string
-		for _, cell := range strings.Split(strings.Trim(line, "|"), "|") {
+		for cell := range strings.SplitSeq(strings.Trim(line, "|"), "|") {
 			row = append(row, strings.TrimSpace(cell))
 		}
 		cells = append(cells, row)
@@ -117,7 +117,8 @@ func kindsOfTargets() []kindOfTarget {
 }
 
 func collectorTable(header string) string {
-	out := header
+	var out strings.Builder
+	out.WriteString(header)
 	for _, k := range kindsOfTargets() {
 		var on, off, prefixes []string
 		for _, p := range k.parts {
@@ -137,9 +138,9 @@ func collectorTable(header string) string {
 		if len(off) == 0 {
 			dash = "–"
 		}
-		out += markdownRow(code(k.name), code(on...), dash, code(prefixes...))
+		out.WriteString(markdownRow(code(k.name), code(on...), dash, code(prefixes...)))
 	}
-	return out
+	return out.String()
 }
 
 func TestReadmeCollectors(t *testing.T) {
@@ -160,13 +161,14 @@ func TestReadmeActions(t *testing.T) {
 		}
 		return no
 	}
-	want := "| action | what it does | needs | idempotent |\n| --- | --- | --- | --- |\n"
+	var want strings.Builder
+	want.WriteString("| action | what it does | needs | idempotent |\n| --- | --- | --- | --- |\n")
 	var names [][2]string
 	for _, s := range specs(t) {
-		want += markdownRow(code(s.Name), s.Doc, s.Privilege, yes(s.Idempotent, "yes", "no"))
+		want.WriteString(markdownRow(code(s.Name), s.Doc, s.Privilege, yes(s.Idempotent, "yes", "no")))
 		names = append(names, [2]string{code(s.Name), yes(s.Idempotent, "是", "否")})
 	}
-	compareRegion(t, readme, "actions", want)
+	compareRegion(t, readme, "actions", want.String())
 
 	// The Chinese sentences are written by people; the names and the facts are not.
 	_, inside, _ := region(t, readDoc(t, readmeChinese), "actions")

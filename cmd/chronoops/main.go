@@ -6,11 +6,15 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"regexp"
 	"syscall"
 
 	"github.com/alecthomas/kingpin/v2"
 	"github.com/prometheus/common/version"
 )
+
+// notANumber is what the parser of arguments says about a wrong one, in Go's words.
+var notANumber = regexp.MustCompile(`strconv\.\w+: parsing ("(?:[^"\\]|\\.)*"): invalid syntax`)
 
 func main() { os.Exit(run(os.Args[1:], console{in: os.Stdin, out: os.Stdout, err: os.Stderr})) }
 
@@ -19,7 +23,7 @@ func run(args []string, con console) int {
 	app, do := newApplication(con)
 	name, err := app.Parse(args)
 	if err != nil {
-		printf(con.err, "chronoops: %s, try --help\n", err)
+		printf(con.err, "chronoops: %s, try --help\n", notANumber.ReplaceAllString(err.Error(), "$1 is not a number"))
 		return exitUsage
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

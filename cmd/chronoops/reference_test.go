@@ -156,11 +156,11 @@ func writeCommand(b *strings.Builder, c *kingpin.CmdModel, parent string, level 
 		return
 	}
 	name := strings.TrimSpace(parent + " " + c.Name)
-	title := name
+	title := []string{name}
 	for _, a := range c.Args {
-		title += " " + strings.ToUpper(a.Name)
+		title = append(title, strings.ToUpper(a.Name))
 	}
-	fmt.Fprintf(b, "\n%s %s\n\n%s\n", strings.Repeat("#", level), title, c.Help)
+	fmt.Fprintf(b, "\n%s %s\n\n%s\n", strings.Repeat("#", level), strings.Join(title, " "), c.Help)
 	if len(c.Flags) > 0 {
 		b.WriteString("\n")
 		writeFlags(b, c.Flags)

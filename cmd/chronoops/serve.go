@@ -133,8 +133,12 @@ func (s *server) prepare(c *config) (p *prepared, err error) {
 			closeUnused(p.targets, s.targets)
 		}
 	}()
-	if p.targets, err = c.targets(s.targets, s.f.storagePath, s.log); err != nil {
+	var ignored []error
+	if p.targets, ignored, err = c.targets(s.targets, s.f.storagePath, s.log); err != nil {
 		return p, err
+	}
+	for _, reason := range ignored {
+		s.log.Warn("Variable of the environment ignored; it names no target that can be watched", "err", reason)
 	}
 	if p.exposition, err = newExposition(s.host, p.targets, s.registry, s.f.selection, s.log); err != nil {
 		return p, err
@@ -226,7 +230,7 @@ func (s *server) run(ctx context.Context) error {
 	for _, l := range listeners {
 		go func() { failed <- l.serve() }()
 	}
-	s.log.Info("Ready", "metrics", addresses(s.sockets, s.f.web), "receiver", s.receiver.Load() != nil)
+	s.log.Info("Ready", "metrics", addresses(s.sockets, s.f.web), "receiver", s.receiverAddresses(), "receiver_up", s.receiver.Load() != nil)
 	s.welcome(s.out)
 	notifySystemd(s.log, "READY=1")
 	hup := make(chan os.Signal, 1)

@@ -27,62 +27,68 @@ type target struct {
 
 func (t target) key() string { return t.kind + "/" + t.name }
 
+// wanted is a target as configured.
+type wanted struct {
+	target
+	build func() (collector.Collector, func(), error)
+}
+
+// wanted lists the targets of a configuration; nothing is built yet.
+func (c *config) wanted(stateDir string, log *slog.Logger) (list []wanted) {
+	for _, p := range c.Targets.Postgres {
+		list = append(list, wanted{
+			target{kind: "postgres", name: p.Name, config: p, onMetrics: p.OnMetrics || len(c.Targets.Postgres) == 1},
+			func() (collector.Collector, func(), error) {
+				built, err := pgcollector.New(pgcollector.Options{Config: p})
+				return built, built.Close, err
+			},
+		})
+	}
+	for _, r := range c.Targets.Redis {
+		list = append(list, wanted{
+			target{kind: "redis", name: r.Name, config: r, onMetrics: r.OnMetrics || len(c.Targets.Redis) == 1},
+			func() (collector.Collector, func(), error) {
+				built, err := rediscollector.New(rediscollector.Options{Config: r})
+				return built, built.Close, err
+			},
+		})
+	}
+	for _, a := range c.Targets.API {
+		list = append(list, wanted{
+			target{kind: "api", name: a.Name, config: a, onMetrics: a.OnMetrics || len(c.Targets.API) == 1},
+			func() (collector.Collector, func(), error) {
+				built, err := apicollector.New(apicollector.Options{Config: a, StateDir: stateDir, Logger: log})
+				return built, nil, err
+			},
+		})
+	}
+	return list
+}
+
 // targets builds the collectors of a configuration. Those of a previous one whose configuration is the same are kept,
-// with their counters and connections. With an error come those that were built already.
-func (c *config) targets(previous []target, stateDir string, log *slog.Logger) (list []target, err error) {
-	add := func(kind, name string, config any, onMetrics bool, build func() (collector.Collector, func(), error)) error {
-		t := target{kind: kind, name: name, config: config, onMetrics: onMetrics}
-		if i := slices.IndexFunc(previous, func(p target) bool { return p.key() == t.key() && reflect.DeepEqual(p.config, config) }); i >= 0 {
+// with their counters and connections. With an error come those that were built already. A variable of the environment
+// that names no usable target costs that target only: other programs may have set it.
+func (c *config) targets(previous []target, stateDir string, log *slog.Logger) (list []target, ignored []error, err error) {
+	for _, w := range c.wanted(stateDir, log) {
+		t := w.target
+		if i := slices.IndexFunc(previous, func(p target) bool { return p.key() == t.key() && reflect.DeepEqual(p.config, t.config) }); i >= 0 {
 			t.unit, t.runner, t.close = previous[i].unit, previous[i].runner, previous[i].close
 			list = append(list, t)
-			return nil
+			continue
 		}
-		built, closer, err := build()
-		if variable, ok := c.environment[name]; ok && err != nil {
-			return fmt.Errorf("environment variable %s: %w", variable, err)
+		built, closer, err := w.build()
+		if variable, ok := c.environment[t.name]; ok && err != nil {
+			ignored = append(ignored, fmt.Errorf("environment variable %s: %w", variable, err))
+			continue
 		}
 		if err != nil {
-			return fmt.Errorf("target %s: %w", t.key(), err)
+			return list, ignored, fmt.Errorf("target %s: %w", t.key(), err)
 		}
 		t.unit, t.close = collector.NewUnit(t.key(), built, log), closer
 		t.runner, _ = built.(collector.Runner)
 		list = append(list, t)
-		return nil
 	}
-	for _, p := range c.Targets.Postgres {
-		err := add("postgres", p.Name, p, p.OnMetrics || len(c.Targets.Postgres) == 1, func() (collector.Collector, func(), error) {
-			built, err := pgcollector.New(pgcollector.Options{Config: p})
-			if err != nil {
-				return nil, nil, err
-			}
-			return built, built.Close, nil
-		})
-		if err != nil {
-			return list, err
-		}
-	}
-	for _, r := range c.Targets.Redis {
-		err := add("redis", r.Name, r, r.OnMetrics || len(c.Targets.Redis) == 1, func() (collector.Collector, func(), error) {
-			built, err := rediscollector.New(rediscollector.Options{Config: r})
-			if err != nil {
-				return nil, nil, err
-			}
-			return built, built.Close, nil
-		})
-		if err != nil {
-			return list, err
-		}
-	}
-	for _, a := range c.Targets.API {
-		err := add("api", a.Name, a, a.OnMetrics || len(c.Targets.API) == 1, func() (collector.Collector, func(), error) {
-			built, err := apicollector.New(apicollector.Options{Config: a, StateDir: stateDir, Logger: log})
-			return built, nil, err
-		})
-		if err != nil {
-			return list, err
-		}
-	}
-	return list, nil
+	return list, ignored, nil
 }
 
 // closeUnused closes the targets of old that are not in use any more.

@@ -76,7 +76,7 @@ func (h *Handler) repairs(set *policy.Set) []Repair {
 	list := []Repair{}
 	for _, p := range set.Policies {
 		for n, s := range p.Repair {
-			r := Repair{Policy: p.Name, Step: n, Steps: len(p.Repair), Action: s.Action, Mode: receiver.Stricter(set.Mode, p.Mode), With: s.With}
+			r := Repair{Policy: p.Name, Step: n, Steps: len(p.Repair), Action: s.Action, Mode: receiver.Stricter(set.Mode, p.Mode), With: s.Shown()}
 			if _, resource, err := h.resolve(s, nil); err != nil {
 				r.Note = err.Error()
 			} else {

@@ -120,7 +120,8 @@ type Engine struct {
 
 // New returns an engine.
 func New(o Options) *Engine {
-	return &Engine{o: o, wake: newBell(), inFlight: map[int64]bool{}, alive: map[Lane]time.Time{}}
+	now := o.Clock.Now()
+	return &Engine{o: o, wake: newBell(), inFlight: map[int64]bool{}, alive: map[Lane]time.Time{LaneRepair: now, LanePage: now}}
 }
 
 // Wake makes the workers look for due rows now.

@@ -68,7 +68,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	status := http.StatusOK
 	if err != nil {
 		status = statusOf(code)
-		h.o.Logger.Warn("Webhook message not taken", "source", source, "code", code, "status", status, "remote", r.RemoteAddr, "err", err)
+		h.o.Logger.Warn("Webhook message not taken", "sender", source, "code", code, "status", status, "remote", r.RemoteAddr, "err", err)
 	}
 	h.o.Metrics.request(source, code, time.Since(start))
 	w.Header().Set("Content-Type", "application/json")
@@ -132,7 +132,7 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request) (source, code str
 	defer cancel()
 	outcomes, repeat, err := h.commit(ctx, set, body, m)
 	if err != nil {
-		h.o.Logger.Error("Webhook message could not be stored", "source", source, "err", err)
+		h.o.Logger.Error("Webhook message could not be stored", "sender", source, "err", err)
 		return source, "store", errors.New("the store is not available: try again")
 	}
 	h.o.Metrics.committed(source, m, outcomes)

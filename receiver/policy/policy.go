@@ -4,6 +4,7 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -34,6 +35,29 @@ type Step struct {
 	Timeout     model.Duration `yaml:"timeout" json:"timeout"`           // of the action
 	Rollback    bool           `yaml:"rollback" json:"rollback"`         // take the effect back when verification has failed
 	Verify      Verify         `yaml:"verify" json:"verify"`
+}
+
+// Shown is With for people. The values of a program's environment are left out, however often it is said that they are no
+// place for secrets.
+func (s Step) Shown() map[string]any {
+	env, ok := s.With["env"].(map[string]any)
+	if !ok {
+		return s.With
+	}
+	hidden := map[string]any{}
+	for name := range env {
+		hidden[name] = "<hidden>"
+	}
+	shown := maps.Clone(s.With)
+	shown["env"] = hidden
+	return shown
+}
+
+// MarshalYAML writes the step as people may see it.
+func (s Step) MarshalYAML() (any, error) {
+	type plain Step
+	s.With = s.Shown()
+	return plain(s), nil
 }
 
 // Verify says how a repair is proven, beside the action's own look.

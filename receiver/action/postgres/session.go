@@ -54,7 +54,7 @@ func (t *TerminateIdle) Run(ctx context.Context) error {
 func (s *session) keep(ctx context.Context) {
 	pauses := backoff.NewExponentialBackOff()
 	pauses.InitialInterval, pauses.MaxInterval = time.Second, maxBackoff
-	held := false
+	held, trouble := false, ""
 	for {
 		err := s.use(ctx, func(ctx context.Context, conn *pgx.Conn) error { return conn.Ping(ctx) })
 		pause := s.every
@@ -64,12 +64,14 @@ func (s *session) keep(ctx context.Context) {
 			return
 		case err != nil:
 			pause = pauses.NextBackOff()
-			s.log.Warn("No PostgreSQL session for repairs", "err", err, "retry_in", pause.Round(time.Millisecond))
-			held = false
+			if err.Error() != trouble { // said once, not at every try
+				s.log.Warn("No PostgreSQL session for repairs; trying again until there is one", "err", err)
+			}
+			held, trouble = false, err.Error()
 		case !held:
 			pauses.Reset()
 			s.log.Info("PostgreSQL session for repairs is open")
-			held = true
+			held, trouble = true, ""
 		}
 		select {
 		case <-ctx.Done():
