@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -119,7 +120,7 @@ func TestNegotiation(t *testing.T) {
 			dec := expfmt.NewDecoder(bytes.NewReader(body), expfmt.ResponseFormat(w.Header()))
 			for {
 				var mf dto.MetricFamily
-				if err := dec.Decode(&mf); err == io.EOF {
+				if err := dec.Decode(&mf); errors.Is(err, io.EOF) {
 					break
 				} else if err != nil {
 					t.Fatal(err)
@@ -252,8 +253,10 @@ func TestDiscovery(t *testing.T) {
 		t.Fatal(err)
 	}
 	labels := func(name, kind, instance string) map[string]string {
-		return map[string]string{"__metrics_path__": "/probe", "__param_target": name, "__scheme__": "http",
-			"chronoops_kind": kind, "instance": instance}
+		return map[string]string{
+			"__metrics_path__": "/probe", "__param_target": name, "__scheme__": "http",
+			"chronoops_kind": kind, "instance": instance,
+		}
 	}
 	want := []targetGroup{
 		{[]string{"ops.example:9847"}, labels("cache", "redis", "cache")},

@@ -95,7 +95,7 @@ func appendPrefix(b []byte, name string, labels, values []string) []byte {
 
 func appendEscaped(b []byte, s string, quotes bool) []byte {
 	from := 0
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		c := s[i]
 		if c != '\\' && c != '\n' && (c != '"' || !quotes) {
 			continue

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -45,7 +46,7 @@ type Query struct {
 // apply returns the names of enabled that remain; known are all there are.
 func (q Query) apply(known, enabled []string) ([]string, error) {
 	if len(q.Collect) > 0 && len(q.Exclude) > 0 {
-		return nil, fmt.Errorf("collect[] and exclude[] cannot be used together: give one of them")
+		return nil, errors.New("collect[] and exclude[] cannot be used together: give one of them")
 	}
 	for _, name := range slices.Concat(q.Collect, q.Exclude) {
 		if slices.Contains(enabled, name) {

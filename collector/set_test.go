@@ -144,8 +144,10 @@ func TestHungCollector(t *testing.T) {
 		close(release)
 		synctest.Wait()
 		hung.collect = nil
-		want := []string{`fake{part="hung"} 1`, `fake{part="hung2"} 1`, `fake{part="good"} 1`,
-			`success{collector="hung"} 1`, `success{collector="hung2"} 1`, `success{collector="good"} 1`}
+		want := []string{
+			`fake{part="hung"} 1`, `fake{part="hung2"} 1`, `fake{part="good"} 1`,
+			`success{collector="hung"} 1`, `success{collector="hung2"} 1`, `success{collector="good"} 1`,
+		}
 		if diff := cmp.Diff(want, scrape(t, s, 5*time.Second, Query{})); diff != "" {
 			t.Errorf("after it came back (-want +got):\n%s", diff)
 		}
@@ -178,7 +180,7 @@ func TestPanicIsolation(t *testing.T) {
 	bad.collect = func(_ context.Context, w *Writer) error {
 		w.Part("before", func() error { w.Add(fakeValue, 1, "before"); return nil })
 		var m map[string]int
-		m["x"] = 1
+		m["x"] = 1 //nolint:govet // the panic is the point
 		return nil
 	}
 	s, log := newTestSet(t, nil, bad, &fake{parts: []string{"good"}})

@@ -1,6 +1,9 @@
 package receiver
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Episode is one alert from firing to resolved: the unit of repair.
 type Episode struct {
@@ -78,12 +81,7 @@ func (a *Ack) Covers(episode int64, p Priority, now time.Time) bool {
 	if a == nil || !now.Before(a.Until) || p < a.Priority {
 		return false
 	}
-	for _, id := range a.Episodes {
-		if id == episode {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(a.Episodes, episode)
 }
 
 // Ladder is who is paged, in which order.

@@ -73,8 +73,7 @@ func (d *document) decode(text []byte, into any) error {
 // fault turns the decoder's errors into ours, with the words of an operator.
 func (d *document) fault(err error) error {
 	e := &configError{file: d.file}
-	var load *yaml.LoadErrors
-	if errors.As(err, &load) {
+	if load, ok := errors.AsType[*yaml.LoadErrors](err); ok {
 		for _, one := range load.Errors {
 			e.problems = append(e.problems, d.flatten(one)...)
 		}

@@ -207,11 +207,9 @@ func (h *receiverHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewEncoder(w).Encode(map[string]string{"status": "error", "code": "no_receiver", "error": h.reason()})
 		return
 	}
-	for _, path := range *s.paths.Load() {
-		if r.URL.Path == path {
-			s.intake.ServeHTTP(w, r)
-			return
-		}
+	if slices.Contains(*s.paths.Load(), r.URL.Path) {
+		s.intake.ServeHTTP(w, r)
+		return
 	}
 	s.api.Load().ServeHTTP(w, r)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"os/signal"
@@ -157,9 +158,7 @@ func (s *server) use(c *config, p *prepared) {
 		}
 	}
 	if r := s.receiver.Load(); r != nil {
-		for component, name := range r.runners() {
-			wanted[component] = name
-		}
+		maps.Copy(wanted, r.runners())
 	}
 	s.sup.set(wanted)
 	old := s.targets

@@ -181,7 +181,7 @@ func (c *config) checkStep(actions *action.Registry, s policy.Step) error {
 		return fmt.Errorf("verify.probe names %q: no such target under targets.api", s.Verify.Probe)
 	}
 	if s.Verify.PromQL != "" && len(c.Targets.Prometheus) == 0 {
-		return fmt.Errorf("verify.promql needs a server under targets.prometheus")
+		return errors.New("verify.promql needs a server under targets.prometheus")
 	}
 	if s.Rollback {
 		if _, ok := a.(action.Roller); !ok {

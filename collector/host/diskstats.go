@@ -1,6 +1,7 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/chronoops/chronoops/collector"
@@ -74,7 +75,7 @@ func parseDiskstats(b []byte, yield func(d *disk)) error {
 			d.n, err = parseUints(rest, d.values[:])
 		}
 		if err == nil && d.n == 0 {
-			err = fmt.Errorf("no statistics")
+			err = errors.New("no statistics")
 		}
 		if err != nil {
 			return fmt.Errorf("/proc/diskstats: %q: %w", line, err)

@@ -135,8 +135,10 @@ func TestNames(t *testing.T) {
 		}
 	}
 	more := map[string]bool{} // lines of /proc/meminfo that node_exporter does not know
-	for _, name := range []string{"Balloon", "CmaFree", "CmaTotal", "DirectMap4M", "FileHugePages", "FilePmdMapped", "Hugetlb",
-		"KReclaimable", "SecPageTables", "Unaccepted"} {
+	for _, name := range []string{
+		"Balloon", "CmaFree", "CmaTotal", "DirectMap4M", "FileHugePages", "FilePmdMapped", "Hugetlb",
+		"KReclaimable", "SecPageTables", "Unaccepted",
+	} {
 		more["node_memory_"+name+"_bytes"] = true
 	}
 	for _, part := range append(fixtureKernel(t).Parts(), fixtureFilesystem(t).Parts()...) {
@@ -192,8 +194,10 @@ func TestMissingFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, success := collectortest.Scrape(t, k)
-	want := map[string]bool{"cpu": false, "stat": false, "meminfo": false, "loadavg": false, "diskstats": false,
-		"netdev": false, "uname": true, "time": true}
+	want := map[string]bool{
+		"cpu": false, "stat": false, "meminfo": false, "loadavg": false, "diskstats": false,
+		"netdev": false, "uname": true, "time": true,
+	}
 	if diff := cmp.Diff(want, success); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

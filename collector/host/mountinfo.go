@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -38,10 +39,10 @@ func parseMount(line string) (m mount, err error) {
 	left, right, ok := strings.Cut(line, " - ")
 	fields, super := strings.Split(left, " "), strings.SplitN(right, " ", 3)
 	if !ok || len(fields) < 6 || len(super) < 3 {
-		return m, fmt.Errorf("too few fields")
+		return m, errors.New("too few fields")
 	}
 	if m.major, m.minor, ok = strings.Cut(fields[2], ":"); !ok {
-		return m, fmt.Errorf("no device number")
+		return m, errors.New("no device number")
 	}
 	for _, n := range []string{m.major, m.minor} {
 		if _, err := parseUint([]byte(n)); err != nil {

@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 )
@@ -10,8 +11,8 @@ import (
 
 // cutLine returns the first line without its end, and the rest.
 func cutLine(b []byte) (line, rest []byte) {
-	if i := bytes.IndexByte(b, '\n'); i >= 0 {
-		return b[:i], b[i+1:]
+	if before, after, ok := bytes.Cut(b, []byte{'\n'}); ok {
+		return before, after
 	}
 	return b, nil
 }
@@ -37,7 +38,7 @@ func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' }
 // parseUint reads a decimal number.
 func parseUint(b []byte) (uint64, error) {
 	if len(b) == 0 {
-		return 0, fmt.Errorf("number expected")
+		return 0, errors.New("number expected")
 	}
 	var n uint64
 	for _, c := range b {

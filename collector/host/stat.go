@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -89,7 +90,7 @@ func (s *kernelStat) parseCPU(id, fields []byte) error {
 		return err
 	}
 	if n > 1<<20 {
-		return fmt.Errorf("no such CPU")
+		return errors.New("no such CPU")
 	}
 	s.cpus = append(s.cpus, struct {
 		id    int

@@ -45,7 +45,7 @@ func (k *Kernel) recordTime(w *collector.Writer) error {
 		if k.small, err = readFile(filepath.Join(dir, name, "available_clocksource"), k.small); err != nil {
 			return err
 		}
-		for _, source := range strings.Fields(string(k.small)) {
+		for source := range strings.FieldsSeq(string(k.small)) {
 			w.Add(clockAvailable, 1, device, source)
 		}
 		if k.small, err = readFile(filepath.Join(dir, name, "current_clocksource"), k.small); err != nil {

@@ -47,7 +47,8 @@ func TestResolve(t *testing.T) {
 			p.Bool("on"), p.Share("below"),
 		}
 		want := []any{
-			[]string{"/bin/x", "--at=/var/log", "web", "plain"}, map[string]string{"mountpoint": "/[a-z/]*", "job": "[a-z]+"},
+			[]string{"/bin/x", "--at=/var/log", "web", "plain"},
+			map[string]string{"mountpoint": "/[a-z/]*", "job": "[a-z]+"},
 			"web.service", 7 * 24 * time.Hour, int64(5 << 20), 7, true, 0.6,
 		}
 		if d := cmp.Diff(want, got); d != "" {
@@ -170,8 +171,11 @@ func TestMatchTemplate(t *testing.T) {
 // FuzzResolve holds that whatever a label contains, each argument is the configured text with a harmless value in it.
 func FuzzResolve(f *testing.F) {
 	for _, seed := range [][3]string{
-		{"{{ .Labels.a }}", "/[a-z/]*", "/var/log"}, {"--x={{.Labels.a}}.{{- .Labels.a -}}", ".*", "-rf"},
-		{"{{ .Labels.a }}{{ .Labels.b }}", ".", "."}, {"{{", "(", "{{ .Labels.a }}"}, {".{{ .Labels.a }}", "(?s).+", "./\n"},
+		{"{{ .Labels.a }}", "/[a-z/]*", "/var/log"},
+		{"--x={{.Labels.a}}.{{- .Labels.a -}}", ".*", "-rf"},
+		{"{{ .Labels.a }}{{ .Labels.b }}", ".", "."},
+		{"{{", "(", "{{ .Labels.a }}"},
+		{".{{ .Labels.a }}", "(?s).+", "./\n"},
 	} {
 		f.Add(seed[0], seed[1], seed[2])
 	}

@@ -155,6 +155,7 @@ func (p Param) checkString(s string) error {
 		if _, err := ParseBytes(s); err != nil {
 			return err
 		}
+	default:
 	}
 	if p.Pattern == "" {
 		return nil

@@ -215,8 +215,10 @@ func (w *world) tryAt(status string, at time.Time, alerts ...map[string]string) 
 		} else {
 			w.am.set(labels, guard.LiveActive)
 		}
-		list = append(list, map[string]any{"status": status, "labels": labels, "startsAt": begin, "endsAt": ends,
-			"annotations": map[string]string{"summary": "the API does not answer"}})
+		list = append(list, map[string]any{
+			"status": status, "labels": labels, "startsAt": begin, "endsAt": ends,
+			"annotations": map[string]string{"summary": "the API does not answer"},
+		})
 	}
 	body, err := json.Marshal(map[string]any{
 		"version": "4", "groupKey": "{}", "status": status, "receiver": "chronoops", "groupLabels": map[string]string{"alertname": alerts[0]["alertname"]}, "alerts": list,

@@ -187,6 +187,7 @@ func (e *Engine) sent(tx Tx, page receiver.Page, sendErr error) error {
 		return e.giveUp(tx, page, sendErr.Error())
 	case receiver.SendRefused:
 		return e.giveUp(tx, page, sendErr.Error())
+	case receiver.SendUnknown:
 	}
 	return e.ambiguous(tx, page, sendErr.Error())
 }
@@ -248,6 +249,7 @@ func (e *Engine) hurry(tx Tx, page receiver.Page) error {
 		switch p.State {
 		case receiver.PageSent, receiver.PagePending, receiver.PageSending:
 			return nil
+		case receiver.PageFailed, receiver.PageAmbiguous, receiver.PageDropped:
 		}
 	}
 	// The last level repeats only in its own time: hurrying it would hammer a provider that is down.

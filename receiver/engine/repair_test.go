@@ -316,8 +316,10 @@ func TestPersonsRunGoesThroughTargetAndLockOnly(t *testing.T) {
 	plan := receiver.Plan{Action: "fake.fix", Resource: "fake/api", Summary: "Fix the fake"}
 	var id int64
 	w.update(func(tx *storeTx) (err error) {
-		id, err = tx.InsertAttempt(receiver.Attempt{Policy: "api-down", Action: "fake.fix", Mode: receiver.ModeAuto, State: receiver.AttemptWaiting,
-			By: "alice", Approval: plan.Hash(), Created: tx.Now(), Due: tx.Now()})
+		id, err = tx.InsertAttempt(receiver.Attempt{
+			Policy: "api-down", Action: "fake.fix", Mode: receiver.ModeAuto, State: receiver.AttemptWaiting,
+			By: "alice", Approval: plan.Hash(), Created: tx.Now(), Due: tx.Now(),
+		})
 		return err
 	})
 	w.pass(time.Minute)

@@ -21,7 +21,7 @@ func freshness(f Facts) Verdict {
 	}
 	// Who approves after acknowledging is on it with this very plan.
 	if ack := f.Incident.Ack; ack != nil && f.Now.Before(ack.Until) && !f.Policy.ActWhenAcked && !f.Approved {
-		return refuse(fmt.Sprintf("%s has acknowledged the incident and is on it", ack.By))
+		return refuse(ack.By + " has acknowledged the incident and is on it")
 	}
 	// Our own clock on both sides: the sender's may be wrong.
 	if age := f.Now.Sub(f.Episode.LastSeen); age > time.Duration(f.Policy.MaxAge) {

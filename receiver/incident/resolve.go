@@ -42,7 +42,7 @@ func dropAttempt(tx Tx, e receiver.Episode) error {
 	if err := tx.SaveAttempt(a); err != nil {
 		return err
 	}
-	return note(tx, e.Incident, "dropped", fmt.Sprintf("%s is not needed: the alert resolved before anything was done", a.Action))
+	return note(tx, e.Incident, "dropped", a.Action+" is not needed: the alert resolved before anything was done")
 }
 
 // CloseWhenDone resolves an incident once none of its episodes fires and no repair still has to be proven: that an alert

@@ -57,7 +57,7 @@ func inspect(argv []string) (program, error) {
 	if err := checkInterpreter(append([]string{path}, argv[1:]...)); err != nil {
 		return program{}, err
 	}
-	return program{path, uint64(st.Dev), st.Ino, info.Size(), info.ModTime().UnixNano()}, nil
+	return program{path, uint64(st.Dev), st.Ino, info.Size(), info.ModTime().UnixNano()}, nil //nolint:unconvert // Dev has 32 bits on some architectures
 }
 
 // Programs that run code, and the options with which that code is an argument. An option matched by valued has one more.

@@ -214,6 +214,7 @@ func (j *job) mayDelete(ctx context.Context, dir *rootDir, name string, f planne
 		case open:
 			_ = unix.Close(fd)
 			return nil, errOpen
+		case unknown:
 		}
 		_ = unix.Close(fd)
 		if err == nil {

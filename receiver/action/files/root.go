@@ -15,7 +15,7 @@ import (
 type fileID struct{ dev, ino uint64 }
 
 func idOf(st *unix.Stat_t) fileID {
-	return fileID{unix.Mkdev(unix.Major(uint64(st.Dev)), unix.Minor(uint64(st.Dev))), st.Ino}
+	return fileID{unix.Mkdev(unix.Major(uint64(st.Dev)), unix.Minor(uint64(st.Dev))), st.Ino} //nolint:unconvert // Dev has 32 bits on some architectures
 }
 
 // Directories that are never a root, and those of which nothing below them is either.

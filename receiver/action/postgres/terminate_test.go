@@ -299,7 +299,7 @@ func TestApplyAsksAgain(t *testing.T) {
 		t.Error(d)
 	}
 	var left []string
-	for _, app := range strings.Fields(b.apps()) {
+	for app := range strings.FieldsSeq(b.apps()) {
 		name, _, _ := strings.Cut(app, "/")
 		left = append(left, name)
 	}

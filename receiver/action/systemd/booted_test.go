@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -99,8 +100,8 @@ func removeCgroup(t *testing.T, name string) {
 			}
 			return nil
 		})
-		for i := len(dirs) - 1; i >= 0; i-- {
-			if err := os.Remove(dirs[i]); err != nil {
+		for _, dir := range slices.Backward(dirs) {
+			if err := os.Remove(dir); err != nil {
 				t.Errorf("remove the test's cgroup: %v", err)
 			}
 		}
