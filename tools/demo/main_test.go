@@ -66,6 +66,7 @@ func demo(t *testing.T, tmp string, out io.Writer) (cmd *exec.Cmd, dir string) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
 	cmd = exec.Command(os.Args[0], "-chronoops="+path)
 	cmd.Env = append(os.Environ(), demoVar+"=1", "TMPDIR="+dir)
 	cmd.Stdout, cmd.Stderr = out, out
