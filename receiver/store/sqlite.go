@@ -14,7 +14,7 @@ const keyColumn = "INTEGER PRIMARY KEY AUTOINCREMENT"
 func sqliteDSN(path string, write bool) string {
 	q := url.Values{}
 	for _, pragma := range []string{
-		"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "cache_size(-2000)",
+		"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "cache_size(-1000)",
 	} {
 		q.Add("_pragma", pragma)
 	}

@@ -63,7 +63,7 @@ func (db *DB) open(ctx context.Context, path string) (err error) {
 		return fmt.Errorf("open store for reading: %w", err)
 	}
 	db.read.SetMaxOpenConns(4)
-	db.read.SetMaxIdleConns(2)
+	db.read.SetMaxIdleConns(1)
 	return db.migrate(ctx)
 }
 
