@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -15,148 +17,194 @@ import (
 	"github.com/chronoops/chronoops/tools/stack"
 )
 
-// clockTick is USER_HZ, in which /proc/PID/stat counts CPU time; it is 100 on every architecture of Linux that Go knows.
-const clockTick = 10 * time.Millisecond
-
-// BenchmarkServe measures the stripped program with every collector on and a receiver: its size, the time to the first
-// scrape, its memory when idle, and what a scrape costs it.
-func BenchmarkServe(b *testing.B) {
-	binary := filepath.Join(b.TempDir(), "chronoops")
-	build := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		b.Fatalf("%v\n%s", err, out)
-	}
-	size, err := os.Stat(binary)
+// everything starts one real server of each kind and writes a configuration that watches all of them and has a receiver.
+func everything(t testing.TB) (dir string) {
+	t.Helper()
+	postgres, err := stack.StartPostgres(t.Context(), stack.PostgresOptions{})
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
-	server, url, took := serveAll(b, binary)
-	for range 50 {
-		scrapeOnce(b, url)
+	t.Cleanup(func() { _ = postgres.Stop() })
+	redis, err := stack.StartRedis(t.Context(), stack.RedisOptions{})
+	if err != nil {
+		t.Fatal(err)
 	}
-	time.Sleep(2 * time.Second) // idle
-	before := processCPU(b, server.PID())
-	n, bytes := 0, 0
-	for b.Loop() {
-		bytes = scrapeOnce(b, url)
-		n++
+	t.Cleanup(func() { _ = redis.Stop() })
+	nginx, err := stack.StartNginx(t.Context(), stack.NginxOptions{})
+	if err != nil {
+		t.Fatal(err)
 	}
-	cpu := processCPU(b, server.PID()) - before
-	b.ReportMetric(float64(size.Size())/1e6, "binary-MB")
-	b.ReportMetric(float64(took.Milliseconds()), "start-ms")
-	b.ReportMetric(statusMB(b, server.PID(), "VmRSS"), "RSS-MB")
-	b.ReportMetric(statusMB(b, server.PID(), "RssAnon"), "anonymous-MB")
-	b.ReportMetric(float64(cpu.Microseconds())/float64(n)/1000, "CPU-ms/scrape")
-	b.ReportMetric(float64(bytes)/1000, "gzip-kB/scrape")
+	t.Cleanup(func() { _ = nginx.Stop() })
+	dir = t.TempDir()
+	config := `
+targets:
+  postgres: [{name: main, dsn: '` + postgres.URL + `'}]
+  redis: [{name: cache, url: '` + redis.URL + `'}]
+  api: [{name: backend, url: '` + nginx.URL + `', access_log: {path: '` + nginx.AccessLog + `'}}]
+  alertmanager: [{name: am, url: 'http://127.0.0.1:9'}]
+receiver:
+  mode: auto
+  sources: [{name: prod, token: ` + webhookToken + `, alertmanagers: [am]}]
+  policies:
+    - name: connections
+      match: ['alertname="TooManyConnections"']
+      mode: approve
+      repair: [{action: postgres.terminate_idle, with: {target: main, older_than: 1h, users: [app]}}]
+`
+	if err := os.WriteFile(filepath.Join(dir, "chronoops.yml"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
-// serveAll starts the program beside a PostgreSQL, a Redis and an nginx, and tells how long it took to answer a scrape.
-func serveAll(b *testing.B, binary string) (_ *stack.Server, url string, took time.Duration) {
-	b.Helper()
-	postgres, err := stack.StartPostgres(b.Context(), stack.PostgresOptions{})
+// scrape asks as Prometheus does and returns the size of what came over the wire.
+func scrape(t testing.TB, address string) int64 {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
-	b.Cleanup(func() { _ = postgres.Stop() })
-	redis, err := stack.StartRedis(b.Context(), stack.RedisOptions{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { _ = redis.Stop() })
-	nginx, err := stack.StartNginx(b.Context(), stack.NginxOptions{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { _ = nginx.Stop() })
-	dir := b.TempDir()
-	file := filepath.Join(dir, "chronoops.yml")
-	config := fmt.Sprintf(`targets:
-  postgres: [{name: main, dsn: %q}]
-  redis: [{name: cache, url: %q}]
-  api: [{name: shop, url: %q, access_log: {path: %q}}]
-receiver: {mode: shadow}
-`, postgres.URL, redis.URL, nginx.URL, filepath.Join(dir, "access.log"))
-	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
-		b.Fatal(err)
-	}
-	port, err := stack.FreePort()
-	if err != nil {
-		b.Fatal(err)
-	}
-	address := fmt.Sprintf("127.0.0.1:%d", port)
-	url = "http://" + address + "/metrics"
-	begin := time.Now()
-	server, err := stack.Start(b.Context(), stack.Command{
-		Name: "chronoops", Path: binary,
-		Args:  []string{"serve", "--config.file=" + file, "--web.listen-address=" + address, "--storage.path=" + filepath.Join(dir, "state")},
-		Ready: stack.HTTPReady(url),
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { _ = server.Stop() })
-	return server, url, time.Since(begin)
-}
-
-// scrapeOnce asks as Prometheus does and returns the size of the compressed answer, in bytes.
-func scrapeOnce(b *testing.B, url string) int {
-	b.Helper()
-	req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, url, nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	req.Header.Set("Accept", "text/plain;version=0.0.4")
 	req.Header.Set("Accept-Encoding", "gzip")
 	req.Header.Set("X-Prometheus-Scrape-Timeout-Seconds", "10")
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
-	defer func() { _ = resp.Body.Close() }()
+	defer resp.Body.Close()
 	n, err := io.Copy(io.Discard, resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Encoding") != "gzip" {
-		b.Fatalf("scrape: %s, %v", resp.Status, err)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("scrape: %s, %v", resp.Status, err)
 	}
-	return int(n)
+	return n
 }
 
-// processCPU is the user and system time of a process, see proc_pid_stat(5).
-func processCPU(b *testing.B, pid int) time.Duration {
-	b.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+// A thousand scrapes leave no descriptor and no goroutine behind.
+func TestNothingGrows(t *testing.T) {
+	t.Parallel()
+	p := start(t, everything(t))
+	count := func() (descriptors, goroutines float64) {
+		m := p.metrics()
+		if m["pg_up"] != "1" || m["redis_up"] != "1" || one(m, "probe_success") != "1" {
+			t.Fatalf("pg_up %s, redis_up %s, probe_success %s", m["pg_up"], m["redis_up"], one(m, "probe_success"))
+		}
+		return number(t, m["process_open_fds"]), number(t, m["go_goroutines"])
+	}
+	for range 20 {
+		scrape(t, p.url+"/metrics")
+	}
+	descriptors, goroutines := count()
+	for range 1000 {
+		scrape(t, p.url+"/metrics")
+	}
+	const slack = 5 // a timer's goroutine, a connection of another test
+	nowDescriptors, nowGoroutines := count()
+	t.Logf("%g descriptors and %g goroutines before, %g and %g after", descriptors, goroutines, nowDescriptors, nowGoroutines)
+	if nowDescriptors > descriptors+slack || nowGoroutines > goroutines+slack {
+		t.Errorf("%g descriptors and %g goroutines have become %g and %g", descriptors, goroutines, nowDescriptors, nowGoroutines)
+	}
+}
+
+func number(t testing.TB, text string) float64 {
+	t.Helper()
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// BenchmarkServe measures the program as it is shipped, with a target of every kind: its size, its start up to the first
+// scrape, its memory after 50 scrapes, and what a scrape costs.
+func BenchmarkServe(b *testing.B) {
+	binary := filepath.Join(b.TempDir(), "chronoops-shipped")
+	build := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		b.Fatalf("%v:\n%s", err, out)
+	}
+	info, err := os.Stat(binary)
 	if err != nil {
 		b.Fatal(err)
 	}
-	_, after, _ := strings.Cut(string(text), ") ")
-	fields := strings.Fields(after)
-	var ticks int64
-	for _, field := range fields[11:13] {
-		n, err := strconv.ParseInt(field, 10, 64)
-		if err != nil {
-			b.Fatal(err)
-		}
-		ticks += n
+	dir := everything(b)
+	port, err := stack.FreePort()
+	if err != nil {
+		b.Fatal(err)
 	}
-	return time.Duration(ticks) * clockTick
+	address := fmt.Sprintf("http://127.0.0.1:%d/metrics", port)
+	began := time.Now()
+	s, err := stack.Start(b.Context(), stack.Command{
+		Name: "chronoops", Path: binary, Dir: dir,
+		Args: []string{"serve", "--config.file=chronoops.yml", "--storage.path=state", fmt.Sprintf("--web.listen-address=127.0.0.1:%d", port)},
+		Ready: func(ctx context.Context) error {
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+			if err != nil {
+				return err
+			}
+			resp, err := http.DefaultClient.Do(req)
+			if err != nil {
+				return err
+			}
+			defer resp.Body.Close()
+			_, err = io.Copy(io.Discard, resp.Body)
+			return err
+		},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Stop()
+	started := time.Since(began)
+	var size int64
+	for range 50 {
+		size = scrape(b, address)
+	}
+	rss, anonymous := memory(b, s.PID())
+	const scrapes = 200
+	before := cpuTime(b, s.PID())
+	for range scrapes {
+		scrape(b, address)
+	}
+	cost := cpuTime(b, s.PID()) - before
+	for b.Loop() {
+		scrape(b, address)
+	}
+	b.ReportMetric(float64(info.Size())/1e6, "MB-binary")
+	b.ReportMetric(float64(started.Milliseconds()), "ms-to-first-scrape")
+	b.ReportMetric(rss, "MB-RSS")
+	b.ReportMetric(anonymous, "MB-RssAnon")
+	b.ReportMetric(float64(cost.Microseconds())/scrapes/1000, "cpu-ms/scrape")
+	b.ReportMetric(float64(size), "wire-bytes/scrape")
 }
 
-// statusMB is a size of /proc/PID/status in megabytes.
-func statusMB(b *testing.B, pid int, key string) float64 {
-	b.Helper()
+var memoryLine = regexp.MustCompile(`(?m)^(VmRSS|RssAnon):\s+(\d+) kB$`)
+
+// memory is what a process holds, and how much of it belongs to no file, in MB.
+func memory(t testing.TB, pid int) (rss, anonymous float64) {
+	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, key+":"); ok {
-			kB, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
-			if err != nil {
-				b.Fatal(err)
-			}
-			return kB * 1024 / 1e6
+	for _, m := range memoryLine.FindAllStringSubmatch(string(text), -1) {
+		mb := number(t, m[2]) * 1024 / 1e6
+		if m[1] == "VmRSS" {
+			rss = mb
+		} else {
+			anonymous = mb
 		}
 	}
-	b.Fatalf("no %s in the process' status", key)
-	return 0
+	return rss, anonymous
+}
+
+// cpuTime is what a process has used, in user and system mode.
+func cpuTime(t testing.TB, pid int) time.Duration {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	const ticks = 100 // a second; USER_HZ is the same on every Linux that Go runs on
+	return time.Duration(number(t, fields[11])+number(t, fields[12])) * time.Second / ticks
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -34,6 +35,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	// Tests of whole programs mostly wait for them.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
 	// Not in the programs that tests run, which are this one under another name.
 	inherited := []string{"DATABASE_URL", "PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGSERVICE", "REDIS_URL", "API_URL", "STATE_DIRECTORY", "NOTIFY_SOCKET"}
 	for _, name := range inherited {

@@ -41,23 +41,31 @@ receiver:
 	first := config("P2", "")
 	write(t, filepath.Join(dir, "chronoops.yml"), first)
 	p := start(t, dir)
-	line := func(n int) {
+	line := func(status string, n int) {
 		f, err := os.OpenFile(log, os.O_APPEND|os.O_WRONLY, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for range n {
-			_, err = fmt.Fprintln(f, `127.0.0.1 - - [25/Oct/2025:18:23:18 +0000] "GET /orders HTTP/1.1" 200 12 "-" "curl" "-"`)
+			_, err = fmt.Fprintln(f, `127.0.0.1 - - [25/Oct/2025:18:23:18 +0000] "GET /orders HTTP/1.1" `+status+` 12 "-" "curl" "-"`)
 		}
 		if err := errors.Join(err, f.Close()); err != nil {
 			t.Fatal(err)
 		}
 	}
+	counted := func(m map[string]string, status string) string {
+		for series, value := range m {
+			if strings.HasPrefix(series, "http_requests_total{") && strings.Contains(series, `status="`+status+`"`) {
+				return value
+			}
+		}
+		return ""
+	}
 	requests := func(want string) {
 		t.Helper()
 		p.eventually("the access log", func() error {
 			m := p.metrics()
-			if got := one(m, "http_requests_total"); got != want {
+			if got := counted(m, "200"); got != want {
 				return fmt.Errorf("http_requests_total is %q, want %q", got, want)
 			}
 			if m["redis_up"] != "1" {
@@ -93,7 +101,15 @@ receiver:
 		}
 	}
 
-	line(3)
+	// A log is followed from where it ends when it is opened.
+	p.eventually("the follower", func() error {
+		line("404", 1)
+		if counted(p.metrics(), "404") == "" {
+			return errors.New("no line is counted")
+		}
+		return nil
+	})
+	line("200", 3)
 	requests("3")
 	priority("X1", "P2")
 	connections(1)
@@ -102,7 +118,7 @@ receiver:
 	second := config("P0", "    - {name: other, url: 'http://127.0.0.1:9'}\n")
 	p.reload(second, reloaded)
 	priority("X2", "P0")
-	line(2)
+	line("200", 2)
 	requests("5")
 	connections(1)
 	if a := p.get("/probe?target=other"); a.status != http.StatusOK {
@@ -127,7 +143,7 @@ receiver:
 	}
 	p.wantMetrics(map[string]string{"chronoops_config_last_reload_successful": "1"})
 	priority("X4", "P2")
-	line(1)
+	line("200", 1)
 	requests("6")
 	connections(1)
 	if a := p.get("/probe?target=other"); a.status != http.StatusNotFound {
