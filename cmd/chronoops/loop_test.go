@@ -249,13 +249,13 @@ func TestLoopRepairs(t *testing.T) {
 	if status, _ := r.page(p); status != "resolved" {
 		t.Errorf("the last page says %s", status)
 	}
-	for range p.mailsOf(r) {
+	for range p.mails() {
 		next(t, p, r.mail)
 	}
 }
 
-// mailsOf lists the pages of level 2, which its timeout of a second may have brought about or not.
-func (p *program) mailsOf(r *rig) (list []receiver.Page) {
+// mails lists the pages of level 2, which its timeout of a second may have brought about or not.
+func (p *program) mails() (list []receiver.Page) {
 	p.t.Helper()
 	p.eventually("the pages", func() error {
 		list = nil
