@@ -16,8 +16,10 @@ type SystemClock struct {
 }
 
 // NewSystemClock starts a clock.
-func NewSystemClock() *SystemClock {
-	return &SystemClock{start: time.Now().Round(0).UTC(), boot: sinceBoot()}
+func NewSystemClock() *SystemClock { return newSystemClock(time.Now) }
+
+func newSystemClock(wall func() time.Time) *SystemClock {
+	return &SystemClock{start: wall().Round(0).UTC(), boot: sinceBoot()}
 }
 
 // Now implements Clock.

@@ -150,8 +150,8 @@ receiver:
         - {action: command, with: {argv: [/bin/true], env: {API_TOKEN: c4n4ry}}}
 `
 
-// No secret is in what a viewer may see, nor in the log, whatever goes wrong.
-func TestSecretsStaySecret(t *testing.T) {
+// Invariant 8: no secret is in what a viewer may see, nor in the log, whatever goes wrong.
+func TestInvariant8SecretsStaySecret(t *testing.T) {
 	t.Parallel()
 	dir := folder(t, strings.Replace(secrets, "c4n4ry.txt/../auth", "auth", 1))
 	write(t, filepath.Join(dir, "auth"), "Bearer "+canary+"\n")

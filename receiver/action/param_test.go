@@ -67,7 +67,8 @@ func TestResolveFillsDefaultsOnly(t *testing.T) {
 	}
 }
 
-func TestResolveRefuses(t *testing.T) {
+// Invariant 7: only what a pattern allows of a label reaches an argument, and never the program.
+func TestInvariant7ResolveRefuses(t *testing.T) {
 	argv := func(args ...any) map[string]any {
 		return map[string]any{"age": "1m", "argv": append([]any{"/bin/x"}, args...), "patterns": map[string]any{"l": ".+"}}
 	}
