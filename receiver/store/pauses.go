@@ -21,11 +21,15 @@ func (tx *Tx) Pause(p receiver.Pause) error {
 	return nil
 }
 
-// Resume removes the pause of a resource, or every pause for "", and tells how many there were.
+// Resume removes the pause of a resource, or every pause for "", and tells how many there were. Repairs that a pause has
+// held up are due at once.
 func (tx *Tx) Resume(resource string) (int64, error) {
 	n, err := tx.exec(`DELETE FROM pauses WHERE resource = $1 OR $1 = ''`, resource)
 	if err != nil {
 		return 0, fmt.Errorf("delete pause: %w", err)
+	}
+	if _, err := tx.exec(`UPDATE attempts SET due = $1 WHERE state = 'blocked' AND guard = 'pause'`, toMillis(tx.now)); err != nil {
+		return 0, fmt.Errorf("wake paused attempts: %w", err)
 	}
 	return n, nil
 }

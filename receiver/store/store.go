@@ -64,7 +64,25 @@ func (db *DB) open(ctx context.Context, path string) (err error) {
 	}
 	db.read.SetMaxOpenConns(4)
 	db.read.SetMaxIdleConns(1)
-	return db.migrate(ctx)
+	if err := db.migrate(ctx); err != nil {
+		return err
+	}
+	return db.Update(ctx, freeLeases)
+}
+
+// freeLeases takes back what the process before this one had claimed: the lock on the folder proves that it is gone. An
+// effect that has begun keeps its lease, as what it started may still run.
+func freeLeases(tx *Tx) error {
+	for _, query := range []string{
+		`UPDATE pages SET lease_until = 0, fence = fence + 1 WHERE lease_until > 0`,
+		`UPDATE incidents SET lease_until = 0, fence = fence + 1 WHERE lease_until > 0`,
+		`UPDATE attempts SET lease_until = 0, fence = fence + 1 WHERE lease_until > 0 AND state NOT IN ('started', 'undoing')`,
+	} {
+		if _, err := tx.exec(query); err != nil {
+			return fmt.Errorf("free leases of the process before: %w", err)
+		}
+	}
+	return nil
 }
 
 // Close releases the store.

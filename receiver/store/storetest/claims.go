@@ -264,3 +264,36 @@ func nextDue(w *world) {
 	w.mustChange(id, end(receiver.AttemptDropped))
 	want("the attempt has ended", 0, time.Minute)
 }
+
+func newProcessFreesLeases(w *world) {
+	i, e := w.incident(1)
+	waiting := w.attempt(anAttempt(i, e))
+	i2, e2 := w.incident(2)
+	started := w.attempt(anAttempt(i2, e2))
+	w.mustChange(started, func(a *receiver.Attempt) {
+		start(a)
+		a.Lease = receiver.Lease{Owner: "before", Until: w.clock.Now().Add(time.Hour), Fence: a.Lease.Fence}
+	})
+	w.equal("claimed", waiting, w.claim(receiver.P1))
+	w.equal("nothing else", int64(0), w.claim(receiver.P1))
+	w.reopen()
+	w.equal("claimed again at once", waiting, w.claim(receiver.P1))
+	w.equal("the effect that has begun", int64(0), w.claim(receiver.P1))
+}
+
+func resumeWakes(w *world) {
+	i, e := w.incident(1)
+	id := w.attempt(anAttempt(i, e))
+	block := func(guard string) {
+		w.mustChange(id, func(a *receiver.Attempt) {
+			a.State, a.Guard, a.Due = receiver.AttemptBlocked, guard, w.clock.Now().Add(time.Hour)
+		})
+	}
+	resume := func() { w.do(func(tx *store.Tx) error { _, err := tx.Resume(""); return err }) }
+	block("cooldown")
+	resume()
+	w.equal("held up by something else", int64(0), w.claim(receiver.P1))
+	block("pause")
+	resume()
+	w.equal("held up by the pause", id, w.claim(receiver.P1))
+}

@@ -75,6 +75,8 @@ func Run(t *testing.T, open Opener) {
 		{"claims one priority", claimsOnePriority},
 		{"claims never what is not due", claimsNotBeforeDue},
 		{"a lease expires", leaseExpires},
+		{"a new process frees leases, but not of effects", newProcessFreesLeases},
+		{"resuming makes paused repairs due", resumeWakes},
 		{"a stale worker writes nothing", staleWorker},
 		{"a lease can be extended by its holder only", extendLease},
 		{"no two workers claim one row", concurrentClaims},
