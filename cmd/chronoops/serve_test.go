@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/chronoops/chronoops/receiver/api"
 )
@@ -281,5 +282,16 @@ func TestSignals(t *testing.T) {
 	}
 	if out := p.Output(); !strings.Contains(out, "Stopping") {
 		t.Errorf("it was not a graceful stop:\n%s", out)
+	}
+}
+
+// No client keeps a connection for ever by sending or reading slowly, and no scrape is cut off that may take so long.
+func TestSlowClientsAreCut(t *testing.T) {
+	t.Parallel()
+	s := newHTTPServer(nil)
+	for name, limit := range map[string]time.Duration{"read": s.ReadTimeout, "write": s.WriteTimeout} {
+		if limit <= 2*time.Minute || limit > 10*time.Minute {
+			t.Errorf("the time to %s is %v", name, limit)
+		}
 	}
 }
