@@ -139,8 +139,8 @@ func (r *receiverService) use(c *config, p *parts) {
 }
 
 // reload puts a new configuration in force, or keeps the old one and says why.
-func (r *receiverService) reload(c *config) error {
-	if err := c.checkListener(r.o); err != nil {
+func (r *receiverService) reload(c *config, o receiverOptions) error {
+	if err := c.checkListener(o); err != nil {
 		return err
 	}
 	p, err := r.newParts(c)

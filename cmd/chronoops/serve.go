@@ -217,7 +217,11 @@ func (s *server) reloadReceiver(ctx context.Context, c *config) error {
 		s.notReady.Store(nil)
 		return nil
 	case r != nil:
-		return r.reload(c)
+		o, err := s.receiverOptions() // what the listener asks of clients may have changed
+		if err != nil {
+			return err
+		}
+		return r.reload(c, o)
 	}
 	s.startReceiver(ctx, c)
 	if s.receiver.Load() == nil {
