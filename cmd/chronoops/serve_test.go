@@ -295,3 +295,15 @@ func TestSlowClientsAreCut(t *testing.T) {
 		}
 	}
 }
+
+// While the receiver is missing nobody can prove to be an operator.
+func TestProfilesNeedAReceiverThatIsConfigured(t *testing.T) {
+	t.Parallel()
+	p := start(t, folder(t, armedWithout), "--web.enable-pprof")
+	if a := p.get("/debug/pprof/"); a.status != http.StatusServiceUnavailable {
+		t.Errorf("/debug/pprof/ answers %d", a.status)
+	}
+	if a := p.get("/config"); a.status != http.StatusServiceUnavailable {
+		t.Errorf("/config answers %d", a.status)
+	}
+}
