@@ -86,6 +86,9 @@ func (s *server) start(ctx context.Context) (err error) {
 	if s.getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
+	if err := s.f.checkTelemetryPath(); err != nil {
+		return err
+	}
 	c, err := load(s.f.configFile, s.getenv)
 	if err != nil {
 		return err

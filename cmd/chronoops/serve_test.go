@@ -307,3 +307,21 @@ func TestProfilesNeedAReceiverThatIsConfigured(t *testing.T) {
 		t.Errorf("/config answers %d", a.status)
 	}
 }
+
+func TestTelemetryPathIsChecked(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"metrics", "/config", "/{x"} {
+		func() {
+			defer func() {
+				if r := recover(); r != nil {
+					t.Errorf("%s: panic: %v", path, r)
+				}
+			}()
+			var log strings.Builder
+			code := run([]string{"serve", "--web.listen-address=127.0.0.1:0", "--storage.path=" + t.TempDir(), "--web.telemetry-path=" + path}, console{out: &log, err: &log})
+			if code != exitFailed || !strings.Contains(log.String(), "--web.telemetry-path") {
+				t.Errorf("%s: code %d:\n%s", path, code, log.String())
+			}
+		}()
+	}
+}
