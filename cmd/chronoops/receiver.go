@@ -105,7 +105,23 @@ func startReceiver(ctx context.Context, c *config, o receiverOptions) (_ *receiv
 }
 
 func (r *receiverService) newParts(c *config) (*parts, error) {
-	return c.newParts(actionOptions{Protected: []string{r.o.storage}, Logger: r.o.log}, r.o.listen, r.threads)
+	storage, err := realPath(r.o.storage)
+	if err != nil {
+		return nil, err
+	}
+	return c.newParts(actionOptions{Protected: []string{storage}, Logger: r.o.log}, r.o.listen, r.threads)
+}
+
+// realPath is absolute and without links: what is cleaned is named like that.
+func realPath(name string) (string, error) {
+	abs, err := filepath.Abs(name)
+	if err == nil {
+		abs, err = filepath.EvalSymlinks(abs)
+	}
+	if err != nil {
+		return "", fmt.Errorf("find storage folder: %w", err)
+	}
+	return abs, nil
 }
 
 // use puts a checked configuration in force.

@@ -325,3 +325,41 @@ func TestTelemetryPathIsChecked(t *testing.T) {
 		}()
 	}
 }
+
+// The storage folder holds the pause file and the operator token. It is often named by a relative path or a link.
+func TestStorageIsNeverCleaned(t *testing.T) {
+	t.Parallel()
+	for name, link := range map[string]bool{"relative": false, "link": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			real := filepath.Join(dir, "data")
+			if err := os.Mkdir(filepath.Join(dir, "data"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			storage := filepath.Join("data", "state")
+			if link {
+				storage = filepath.Join(dir, "state")
+				if err := os.Mkdir(filepath.Join(real, "state"), 0o700); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.Symlink(filepath.Join(real, "state"), storage); err != nil {
+					t.Fatal(err)
+				}
+			} else if err := os.Symlink(filepath.Join("data", "state"), filepath.Join(dir, "state")); err != nil { // for the token
+				t.Fatal(err)
+			}
+			write(t, filepath.Join(dir, "chronoops.yml"), withToken+`
+  policies:
+    - name: full
+      match: ['alertname="Full"']
+      repair: [{action: files.clean, with: {roots: ['`+real+`'], older_than: 1d, patterns: ['*'], max_bytes: 1GB}}]
+`)
+			p := start(t, dir, "--storage.path="+storage)
+			a := p.request(http.MethodPost, p.receiver+"/api/v1/actions/plan", `{"policy":"full"}`, p.operator(), asJSON)
+			if a.status != http.StatusUnprocessableEntity || !strings.Contains(a.body, "protected") {
+				t.Errorf("a plan: %d %s", a.status, a.body)
+			}
+		})
+	}
+}
