@@ -187,7 +187,7 @@ func (r *receiverService) guarded() bool {
 
 // link is where a person finds an incident.
 func (r *receiverService) link(id int64) string {
-	base := r.config.Instance.ExternalURL
+	base := r.current.Load().base
 	if base == "" {
 		base = "http://" + reachable(r.o.listen[0])
 	}
