@@ -112,3 +112,11 @@ func TestForeignVariableCostsItsTargetOnly(t *testing.T) {
 		t.Errorf("%d targets, ignored %v, error %v, want redis alone", len(list), ignored, err)
 	}
 }
+
+func TestWebConfigWithoutSettings(t *testing.T) {
+	for _, text := range []string{"", "# nothing yet\n", "{}\n"} {
+		if basic, certificates, err := webConfigAuth(writeConfig(t, text)); basic || certificates || err != nil {
+			t.Errorf("%q: %v %v %v", text, basic, certificates, err)
+		}
+	}
+}

@@ -231,7 +231,11 @@ func webConfigAuth(file string) (basic, certificates bool, err error) {
 			ClientAuth string `yaml:"client_auth_type"`
 		} `yaml:"tls_server_config"`
 	}
-	if err := yaml.Load(text, &c); err != nil {
+	nodes, err := yaml.NewLoader(bytes.NewReader(text))
+	if err == nil {
+		err = nodes.Load(&c)
+	}
+	if err != nil && !errors.Is(err, io.EOF) { // an empty file asks for nothing
 		return false, false, fmt.Errorf("read web configuration %s: %w", file, err)
 	}
 	return len(c.Users) > 0, c.TLS.ClientAuth == "RequireAndVerifyClientCert", nil

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"path"
+	"strings"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -87,6 +90,20 @@ func onOff(on bool) string {
 		return "true"
 	}
 	return "false"
+}
+
+// checkTelemetryPath refuses what cannot be served, or is served already.
+func (f *serveFlags) checkTelemetryPath() error {
+	p := f.telemetryPath
+	if !strings.HasPrefix(p, "/") || path.Clean(p) != p || strings.ContainsAny(p, "?#%{} \t") {
+		return fmt.Errorf("--web.telemetry-path=%s must begin with / and be plain, such as /metrics", p)
+	}
+	for _, own := range []string{"/probe", "/sd", "/config", "/-", "/api", "/incidents", "/runbooks", "/debug"} {
+		if p == own || strings.HasPrefix(p, own+"/") {
+			return fmt.Errorf("--web.telemetry-path=%s is used for something else: choose another, such as /metrics", p)
+		}
+	}
+	return nil
 }
 
 func (f *serveFlags) ownListener() bool { return len(*f.receiver.WebListenAddresses) > 0 }

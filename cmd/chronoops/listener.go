@@ -110,6 +110,11 @@ func (s *server) listen() ([]*listener, error) {
 	return list, nil
 }
 
+// slowest is how long a request may take as a whole: a minute more than the longest scrape.
+const slowest = 3 * time.Minute
+
 func newHTTPServer(h http.Handler) *http.Server {
-	return &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: slowest, WriteTimeout: slowest, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+	}
 }

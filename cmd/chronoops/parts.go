@@ -28,6 +28,7 @@ type parts struct {
 	notifier      *notify.Notifier
 	alertmanagers reconcile.Alertmanagers
 	prover        verify.Prover
+	base          string // of links for people; "" if it is not configured
 }
 
 // newParts builds and checks everything; nothing is started.
@@ -44,7 +45,7 @@ func (c *config) newParts(o actionOptions, listen []string, threads notify.Threa
 	if err := n.Validate(listen); err != nil {
 		return nil, err
 	}
-	p := &parts{set: c.policySet(), actions: c.actions(o), notifier: n}
+	p := &parts{set: c.policySet(), actions: c.actions(o), notifier: n, base: c.Instance.ExternalURL}
 	p.alertmanagers = reconcile.Alertmanagers{BySource: map[string][]reconcile.Alertmanager{}, IgnoreLabels: c.Receiver.IgnoreLabels}
 	for _, peer := range c.Targets.Alertmanager {
 		client, err := commoncfg.NewClientFromConfig(peer.HTTP, "alertmanager")

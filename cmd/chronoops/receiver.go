@@ -105,7 +105,23 @@ func startReceiver(ctx context.Context, c *config, o receiverOptions) (_ *receiv
 }
 
 func (r *receiverService) newParts(c *config) (*parts, error) {
-	return c.newParts(actionOptions{Protected: []string{r.o.storage}, Logger: r.o.log}, r.o.listen, r.threads)
+	storage, err := realPath(r.o.storage)
+	if err != nil {
+		return nil, err
+	}
+	return c.newParts(actionOptions{Protected: []string{storage}, Logger: r.o.log}, r.o.listen, r.threads)
+}
+
+// realPath is absolute and without links: what is cleaned is named like that.
+func realPath(name string) (string, error) {
+	abs, err := filepath.Abs(name)
+	if err == nil {
+		abs, err = filepath.EvalSymlinks(abs)
+	}
+	if err != nil {
+		return "", fmt.Errorf("find storage folder: %w", err)
+	}
+	return abs, nil
 }
 
 // use puts a checked configuration in force.
@@ -139,8 +155,8 @@ func (r *receiverService) use(c *config, p *parts) {
 }
 
 // reload puts a new configuration in force, or keeps the old one and says why.
-func (r *receiverService) reload(c *config) error {
-	if err := c.checkListener(r.o); err != nil {
+func (r *receiverService) reload(c *config, o receiverOptions) error {
+	if err := c.checkListener(o); err != nil {
 		return err
 	}
 	p, err := r.newParts(c)
@@ -171,7 +187,7 @@ func (r *receiverService) guarded() bool {
 
 // link is where a person finds an incident.
 func (r *receiverService) link(id int64) string {
-	base := r.config.Instance.ExternalURL
+	base := r.current.Load().base
 	if base == "" {
 		base = "http://" + reachable(r.o.listen[0])
 	}

@@ -158,3 +158,21 @@ receiver:
 	p.wantMetrics(map[string]string{"redis_up": "1"})
 	connections(2)
 }
+
+// What the listener asks of its clients may have changed since the start.
+func TestListenerIsCheckedAtReload(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, withToken)
+	web := filepath.Join(dir, "web.yml")
+	write(t, web, "")
+	p := start(t, dir, "--web.config.file=web.yml")
+	p.reload(withToken, reloaded)
+	// The password is "test".
+	write(t, web, "basic_auth_users: {ann: $2b$12$hNf2lSsxfm0.i4a.1kVpSOVyBCfIB51VRjgBUyv6kdnyTlgWj81Ay}\n")
+	p.reload(withToken, notReloaded)
+	if !strings.Contains(p.Output(), "--receiver.listen-address") {
+		t.Errorf("it does not say what to do:\n%s", p.Output())
+	}
+	write(t, web, "")
+	p.reload(withToken, reloaded)
+}

@@ -86,6 +86,9 @@ func (s *server) start(ctx context.Context) (err error) {
 	if s.getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
+	if err := s.f.checkTelemetryPath(); err != nil {
+		return err
+	}
 	c, err := load(s.f.configFile, s.getenv)
 	if err != nil {
 		return err
@@ -217,7 +220,11 @@ func (s *server) reloadReceiver(ctx context.Context, c *config) error {
 		s.notReady.Store(nil)
 		return nil
 	case r != nil:
-		return r.reload(c)
+		o, err := s.receiverOptions() // what the listener asks of clients may have changed
+		if err != nil {
+			return err
+		}
+		return r.reload(c, o)
 	}
 	s.startReceiver(ctx, c)
 	if s.receiver.Load() == nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/chronoops/chronoops/receiver/api"
 )
@@ -281,5 +282,84 @@ func TestSignals(t *testing.T) {
 	}
 	if out := p.Output(); !strings.Contains(out, "Stopping") {
 		t.Errorf("it was not a graceful stop:\n%s", out)
+	}
+}
+
+// No client keeps a connection for ever by sending or reading slowly, and no scrape is cut off that may take so long.
+func TestSlowClientsAreCut(t *testing.T) {
+	t.Parallel()
+	s := newHTTPServer(nil)
+	for name, limit := range map[string]time.Duration{"read": s.ReadTimeout, "write": s.WriteTimeout} {
+		if limit <= 2*time.Minute || limit > 10*time.Minute {
+			t.Errorf("the time to %s is %v", name, limit)
+		}
+	}
+}
+
+// While the receiver is missing nobody can prove to be an operator.
+func TestProfilesNeedAReceiverThatIsConfigured(t *testing.T) {
+	t.Parallel()
+	p := start(t, folder(t, armedWithout), "--web.enable-pprof")
+	if a := p.get("/debug/pprof/"); a.status != http.StatusServiceUnavailable {
+		t.Errorf("/debug/pprof/ answers %d", a.status)
+	}
+	if a := p.get("/config"); a.status != http.StatusServiceUnavailable {
+		t.Errorf("/config answers %d", a.status)
+	}
+}
+
+func TestTelemetryPathIsChecked(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"metrics", "/config", "/{x"} {
+		func() {
+			defer func() {
+				if r := recover(); r != nil {
+					t.Errorf("%s: panic: %v", path, r)
+				}
+			}()
+			var log strings.Builder
+			code := run([]string{"serve", "--web.listen-address=127.0.0.1:0", "--storage.path=" + t.TempDir(), "--web.telemetry-path=" + path}, console{out: &log, err: &log})
+			if code != exitFailed || !strings.Contains(log.String(), "--web.telemetry-path") {
+				t.Errorf("%s: code %d:\n%s", path, code, log.String())
+			}
+		}()
+	}
+}
+
+// The storage folder holds the pause file and the operator token. It is often named by a relative path or a link.
+func TestStorageIsNeverCleaned(t *testing.T) {
+	t.Parallel()
+	for name, link := range map[string]bool{"relative": false, "link": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			real := filepath.Join(dir, "data")
+			if err := os.Mkdir(filepath.Join(dir, "data"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			storage := filepath.Join("data", "state")
+			if link {
+				storage = filepath.Join(dir, "state")
+				if err := os.Mkdir(filepath.Join(real, "state"), 0o700); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.Symlink(filepath.Join(real, "state"), storage); err != nil {
+					t.Fatal(err)
+				}
+			} else if err := os.Symlink(filepath.Join("data", "state"), filepath.Join(dir, "state")); err != nil { // for the token
+				t.Fatal(err)
+			}
+			write(t, filepath.Join(dir, "chronoops.yml"), withToken+`
+  policies:
+    - name: full
+      match: ['alertname="Full"']
+      repair: [{action: files.clean, with: {roots: ['`+real+`'], older_than: 1d, patterns: ['*'], max_bytes: 1GB}}]
+`)
+			p := start(t, dir, "--storage.path="+storage)
+			a := p.request(http.MethodPost, p.receiver+"/api/v1/actions/plan", `{"policy":"full"}`, p.operator(), asJSON)
+			if a.status != http.StatusUnprocessableEntity || !strings.Contains(a.body, "protected") {
+				t.Errorf("a plan: %d %s", a.status, a.body)
+			}
+		})
 	}
 }

@@ -99,11 +99,15 @@ func (s *server) ready(w http.ResponseWriter, _ *http.Request) {
 	_, _ = fmt.Fprintln(w, "chronoops is ready.")
 }
 
-// guarded asks the receiver's credentials, once there is a receiver.
+// guarded asks the receiver's credentials, and lets nobody pass while a receiver is wanted and missing.
 func (s *server) guarded(require func(*api.Auth, http.Handler) http.Handler, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if service := s.receiver.Load(); service != nil {
 			require(service.auth, next).ServeHTTP(w, r)
+			return
+		}
+		if reason := s.notReady.Load(); reason != nil {
+			http.Error(w, "nobody can prove who they are: "+*reason, http.StatusServiceUnavailable)
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -167,7 +167,7 @@ func (a *Auth) openWebhook(r *http.Request) error {
 	if err := checkLocal(r); err != nil {
 		return err
 	}
-	if r.Header.Get("Origin") != "" {
+	if len(r.Header.Values("Origin")) > 0 {
 		return errors.New("the request comes from a browser")
 	}
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {

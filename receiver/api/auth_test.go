@@ -124,10 +124,14 @@ func TestWebhookWithoutCredential(t *testing.T) {
 		"Origin":                         {r: request("POST", api.WebhookPath, header("Origin", "http://127.0.0.1:9847"))},
 		"Origin null":                    {r: request("POST", api.WebhookPath, header("Origin", "null"))},
 		"X-Forwarded-For":                {r: request("POST", api.WebhookPath, header("X-Forwarded-For", "192.0.2.9"))},
-		"Forwarded":                      {r: request("POST", api.WebhookPath, header("Forwarded", "for=192.0.2.9"))},
-		"text/plain":                     {r: request("POST", api.WebhookPath, header("Content-Type", "text/plain"))},
-		"a form":                         {r: request("POST", api.WebhookPath, header("Content-Type", "application/x-www-form-urlencoded"))},
-		"no Content-Type":                {r: request("POST", api.WebhookPath, header("Content-Type", ""))},
+		"X-Forwarded-For behind an empty one": {r: request("POST", api.WebhookPath, func(r *http.Request) {
+			r.Header["X-Forwarded-For"] = []string{"", "192.0.2.9"} // a client's own, before the one that its proxy appends
+		})},
+		"an empty Origin": {r: request("POST", api.WebhookPath, header("Origin", ""))},
+		"Forwarded":       {r: request("POST", api.WebhookPath, header("Forwarded", "for=192.0.2.9"))},
+		"text/plain":      {r: request("POST", api.WebhookPath, header("Content-Type", "text/plain"))},
+		"a form":          {r: request("POST", api.WebhookPath, header("Content-Type", "application/x-www-form-urlencoded"))},
+		"no Content-Type": {r: request("POST", api.WebhookPath, header("Content-Type", ""))},
 	} {
 		t.Run(name, func(t *testing.T) {
 			creds := open

@@ -126,7 +126,7 @@ func checkPath(p string) error {
 		return fmt.Errorf("path %q must begin with / and be plain, such as /hooks/prod", p)
 	}
 	for _, own := range ownPaths {
-		if p == own || strings.HasPrefix(p, own+"/") {
+		if p == "/api" || p == own || strings.HasPrefix(p, own+"/") {
 			return fmt.Errorf("path %q is used by chronoops itself: choose another, such as /hooks/prod", p)
 		}
 	}

@@ -71,6 +71,7 @@ func TestCredentialsRefused(t *testing.T) {
 		`sources: [{name: prod, path: /a/../b}]`:                                                                         "must begin with /",
 		`sources: [{name: prod, path: "/{id}"}]`:                                                                         "must begin with /",
 		`sources: [{name: prod, path: /api/v1/pause}]`:                                                                   "used by chronoops itself",
+		`sources: [{name: prod, path: /api}]`:                                                                            "used by chronoops itself",
 		`sources: [{name: prod, path: /metrics}]`:                                                                        "used by chronoops itself",
 		`sources: [{name: prod, pth: /x}]`:                                                                               "pth",
 		`sources: [{name: a}, {name: b}]`:                                                                                "cannot be told from another",

@@ -23,7 +23,7 @@ func checkLocal(r *http.Request) error {
 		return errors.New("the Host header is not a loopback address")
 	}
 	for _, name := range forwarding {
-		if r.Header.Get(name) != "" {
+		if len(r.Header.Values(name)) > 0 { // also an empty one: a proxy may add its own after it
 			return errors.New("the request came through a proxy (" + name + ")")
 		}
 	}

@@ -72,6 +72,9 @@ func OperatorFile(dir string) string { return filepath.Join(dir, "operator.token
 // must be locked against other processes.
 func EnsureOperatorToken(dir string) (string, error) {
 	name := OperatorFile(dir)
+	if info, err := os.Stat(dir); err == nil && info.Mode().Perm()&0o002 != 0 {
+		return "", fmt.Errorf("storage folder %s can be written by everybody, who could put a token of their own there: run `chmod 700` on it", dir)
+	}
 	info, err := os.Stat(name)
 	switch {
 	case err == nil && info.Mode().Perm()&0o077 != 0:

@@ -69,6 +69,19 @@ func TestEnsureOperatorToken(t *testing.T) {
 	}
 }
 
+// Whoever may write into the folder can put a token of their own there.
+func TestOperatorTokenWantsAFolderOfItsOwn(t *testing.T) {
+	for _, mode := range []os.FileMode{0o777, os.ModeSticky | 0o777} {
+		dir := t.TempDir()
+		if err := os.Chmod(dir, mode); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := api.EnsureOperatorToken(dir); err == nil || !strings.Contains(err.Error(), "chmod") {
+			t.Errorf("a folder of mode %v is taken: %v", mode, err)
+		}
+	}
+}
+
 func TestCheckListener(t *testing.T) {
 	named := api.Credentials{Sources: []api.SourceConfig{{Name: "prod", TokenFile: "/run/secrets/webhook"}}}
 	open := api.Credentials{Sources: []api.SourceConfig{{Name: "prod", TokenFile: "/run/secrets/webhook"}, {Name: "test", Path: "/hooks/test"}}}

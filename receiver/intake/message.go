@@ -12,6 +12,7 @@ import (
 	"io"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/alertmanager/template"
@@ -41,8 +42,17 @@ type RejectError struct {
 	Err  error
 }
 
+// maxReason is how much of a reason is told, in bytes: the decoder's repeat what the body holds.
+const maxReason = 500
+
 // Error implements error.
-func (e *RejectError) Error() string { return e.Err.Error() }
+func (e *RejectError) Error() string {
+	text := e.Err.Error()
+	if len(text) > maxReason {
+		return strings.ToValidUTF8(text[:maxReason], "") + "…"
+	}
+	return text
+}
 
 // Unwrap returns the cause.
 func (e *RejectError) Unwrap() error { return e.Err }

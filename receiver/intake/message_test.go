@@ -12,6 +12,7 @@ import (
 	"testing"
 	"testing/quick"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -231,6 +232,21 @@ func TestDecodeRefuses(t *testing.T) {
 		}
 		if rejected.Code != want[0] || !strings.Contains(err.Error(), want[1]) || rejected.Unwrap() == nil {
 			t.Errorf("%s: %s: %v, want %s with a word about %q", shown, rejected.Code, err, want[0], want[1])
+		}
+	}
+}
+
+// What is refused is repeated in the log and in the answer; not all eight megabytes of it.
+func TestRefusalsAreShort(t *testing.T) {
+	long := strings.Repeat("中", 1<<20)
+	for _, body := range []string{
+		`{"version":"` + long + `"}`,
+		`{"version":"4","alerts":[{"status":"` + long + `","labels":{"a":"b"}}]}`,
+		`{"version":"4","alerts":[{"status":"firing","labels":{"a":"b"},"startsAt":"` + long + `"}]}`,
+	} {
+		_, err := Decode([]byte(body), "prod", nil)
+		if err == nil || len(err.Error()) > 1000 || !utf8.ValidString(err.Error()) {
+			t.Errorf("%s: %v, %d bytes", body[:60], err != nil, len(err.Error()))
 		}
 	}
 }

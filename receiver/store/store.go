@@ -55,6 +55,9 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 }
 
 func (db *DB) open(ctx context.Context, path string) (err error) {
+	if err := private(path); err != nil {
+		return err
+	}
 	if db.write, err = sql.Open("sqlite", sqliteDSN(path, true)); err != nil {
 		return fmt.Errorf("open store: %w", err)
 	}
@@ -81,6 +84,18 @@ func freeLeases(tx *Tx) error {
 		if _, err := tx.exec(query); err != nil {
 			return fmt.Errorf("free leases of the process before: %w", err)
 		}
+	}
+	return nil
+}
+
+// private creates the file, or takes it from others: the files beside it get its mode from SQLite.
+func private(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err == nil {
+		err = errors.Join(f.Chmod(0o600), f.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("create store: %w", err)
 	}
 	return nil
 }
