@@ -158,10 +158,10 @@ func (e *Engine) setRepair(tx Tx, a receiver.Attempt, repair receiver.RepairStat
 	}
 	bad := repair == receiver.RepairFailed || repair == receiver.RepairUnknown
 	switch {
-	case i.Level == 0:
-		i.Due = tx.Now()
 	case bad && i.Ack != nil:
 		i.Ack.Until, i.Due = tx.Now(), tx.Now()
+	case i.Level == 0:
+		i.Due = tx.Now()
 	default:
 		return nil
 	}
