@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -252,10 +253,10 @@ func (e *Engine) hurry(tx Tx, page receiver.Page) error {
 		case receiver.PageFailed, receiver.PageAmbiguous, receiver.PageDropped:
 		}
 	}
-	// The last level repeats only in its own time: hurrying it would hammer a provider that is down.
-	if i.Level >= len(i.Ladder.Levels) {
-		i.Due = minTime(i.Due, tx.Now().Add(time.Minute))
-	} else {
+	i.Due = minTime(i.Due, tx.Now().Add(time.Minute))
+	// Without a further level this one is repeated, and at once that would hammer a provider that refuses.
+	further := func(l receiver.Level) bool { return len(e.channels(l.Roles)) > 0 }
+	if i.Level < len(i.Ladder.Levels) && slices.ContainsFunc(i.Ladder.Levels[i.Level:], further) {
 		i.Due = tx.Now()
 	}
 	return tx.SaveIncident(i)
