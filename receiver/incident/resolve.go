@@ -62,12 +62,29 @@ func CloseWhenDone(tx Tx, id int64) error {
 	if err != nil {
 		return err
 	}
+	if unproven, err := unproven(tx, id, list); err != nil || unproven {
+		return err
+	}
 	return closeIncident(tx, i, resolvedBy(list), actor)
 }
 
 func acting(tx Tx, id int64) (bool, error) {
 	list, err := tx.Attempts(id)
 	return slices.ContainsFunc(list, func(a receiver.Attempt) bool { return a.State.Acting() }), err
+}
+
+// unproven reports whether a repair has ended without proof after its alert had cleared: then people must look, whatever
+// else clears. What fires anew after that brings them there by itself.
+func unproven(tx Tx, id int64, episodes []receiver.Episode) (bool, error) {
+	list, err := tx.Attempts(id)
+	return slices.ContainsFunc(list, func(a receiver.Attempt) bool {
+		if a.State != receiver.AttemptUnknown && (a.State != receiver.AttemptFailed || a.Applied.IsZero()) {
+			return false
+		}
+		cleared := slices.ContainsFunc(episodes, func(e receiver.Episode) bool { return e.ID == a.Episode && a.Ended.After(e.Resolved) })
+		anew := slices.ContainsFunc(episodes, func(e receiver.Episode) bool { return e.Opened.After(a.Ended) })
+		return cleared && !anew
+	}), err
 }
 
 // closeIncident resolves an open incident and tells everyone who was paged.
