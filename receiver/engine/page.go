@@ -144,6 +144,11 @@ func (e *Engine) prepare(tx Tx, w *pageWork) error {
 		w.page.State, w.page.Due, w.page.Error, w.page.Lease.Owner = receiver.PageDropped, time.Time{}, "the incident has resolved", ""
 		return tx.SavePage(w.page)
 	}
+	if w.page.Kind.Closes() && i.Open() {
+		// It would arrive after the page about the new firing, and send people back to bed.
+		w.page.State, w.page.Due, w.page.Error, w.page.Lease.Owner = receiver.PageDropped, time.Time{}, "the incident has reopened", ""
+		return tx.SavePage(w.page)
+	}
 	if w.notice, err = e.notice(tx, i, w.page); err != nil {
 		return err
 	}

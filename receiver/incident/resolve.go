@@ -156,7 +156,20 @@ func lastRound(list []receiver.Episode) []receiver.Episode {
 	return list[begin:]
 }
 
-// pageResolved tells every channel that a firing page has reached, or may have reached, since the incident last opened.
+// reached reports whether a page has reached its channel, or may have. An end that is on its way, or could not be delivered,
+// is not owed again.
+func reached(p receiver.Page) bool {
+	switch p.State {
+	case receiver.PageSent, receiver.PageAmbiguous, receiver.PageSending:
+		return true
+	case receiver.PagePending, receiver.PageFailed:
+		return p.Repeated || p.Kind.Closes()
+	case receiver.PageDropped:
+	}
+	return p.Repeated
+}
+
+// pageResolved tells every channel whose last word is a page that still fires.
 func pageResolved(tx Tx, i receiver.Incident) error {
 	sent, err := tx.Pages(i.ID)
 	if err != nil {
@@ -168,18 +181,13 @@ func pageResolved(tx Tx, i receiver.Incident) error {
 	}
 	told := map[string]bool{}
 	for _, p := range slices.Backward(sent) {
-		if p.Kind.Closes() {
-			break
-		}
-		switch p.State {
-		case receiver.PageSent, receiver.PageAmbiguous, receiver.PageSending:
-		default:
-			continue
-		}
-		if told[p.Channel] {
+		if told[p.Channel] || !reached(p) {
 			continue
 		}
 		told[p.Channel] = true
+		if p.Kind.Closes() {
+			continue
+		}
 		_, err := tx.InsertPage(receiver.Page{
 			Incident: i.ID, Kind: kind, Level: p.Level, Role: p.Role, Channel: p.Channel, Priority: i.Priority,
 			State: receiver.PagePending, Created: tx.Now(), Due: tx.Now(),
