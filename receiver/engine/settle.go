@@ -26,7 +26,7 @@ type end struct {
 
 // finish writes an end in one transaction, and with it everything that follows: the next attempt, or the page.
 func (e *Engine) finish(ctx context.Context, w work, to end) error {
-	err := e.o.Store.Update(ctx, func(tx Tx) error {
+	err := e.o.Store.Update(ctx, func(tx Tx) (err error) {
 		a := w.attempt
 		news := a.State != to.state || a.Guard != to.guard || a.Reason != clip(to.reason)
 		a.State, a.Guard, a.Reason, a.Due = to.state, to.guard, clip(to.reason), to.due
@@ -55,6 +55,11 @@ func (e *Engine) finish(ctx context.Context, w work, to end) error {
 				repair = receiver.RepairRunning
 			}
 		}
+		if repair == receiver.RepairNone && a.State != receiver.AttemptDropped {
+			if repair, err = afterFailure(tx, a); err != nil {
+				return err
+			}
+		}
 		if repair != "" {
 			if err := e.setRepair(tx, a, repair); err != nil {
 				return err
@@ -68,6 +73,21 @@ func (e *Engine) finish(ctx context.Context, w work, to end) error {
 	e.o.Metrics.settled(w.attempt, to.state, to.guard, e.o.Clock.Now())
 	e.wake.ring()
 	return nil
+}
+
+// afterFailure is how the repair of an episode stands when an attempt does not go on: failed, if one before it has failed,
+// so that who acknowledged learns of it.
+func afterFailure(tx Tx, a receiver.Attempt) (receiver.RepairState, error) {
+	if a.Episode == 0 {
+		return receiver.RepairNone, nil
+	}
+	list, err := tx.Attempts(a.Incident)
+	for _, earlier := range list {
+		if earlier.Episode == a.Episode && earlier.State == receiver.AttemptFailed {
+			return receiver.RepairFailed, err
+		}
+	}
+	return receiver.RepairNone, err
 }
 
 // conclude closes the incident of an attempt that has ended, if the alert has cleared. Not so when the effect happened and
