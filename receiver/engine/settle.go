@@ -267,7 +267,15 @@ func (e *Engine) disproved(ctx context.Context, w work, reason string) error {
 		return e.fail(ctx, w, reason)
 	}
 	timeout := time.Duration(w.step.Timeout)
+	var verdict guard.Verdict
 	err := e.o.Store.Update(ctx, func(tx Tx) error {
+		f, _, err := e.gather(tx, e.look(w.attempt)) // a rollback is an effect too: what stops repairs stops it
+		if err != nil {
+			return err
+		}
+		if verdict = guard.Undo(f); !verdict.OK() {
+			return nil
+		}
 		a := w.attempt
 		a.State, a.Reason, a.Due = receiver.AttemptUndoing, clip(reason), tx.Now()
 		a.Lease = receiver.Lease{Owner: e.o.Owner, Until: tx.Now().Add(timeout + lease), Fence: a.Lease.Fence}
@@ -279,6 +287,9 @@ func (e *Engine) disproved(ctx context.Context, w work, reason string) error {
 	})
 	if err != nil {
 		return err
+	}
+	if !verdict.OK() {
+		return e.fail(ctx, w, fmt.Sprintf("%s; the effect is not taken back: %s", reason, verdict.Reason))
 	}
 	e.setRunning(w.attempt.ID, true)
 	defer e.setRunning(w.attempt.ID, false)
