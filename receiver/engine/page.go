@@ -43,6 +43,9 @@ func (e *Engine) stepPage(ctx context.Context) (bool, error) {
 	if err != nil && w.incident.ID != 0 {
 		return false, errors.Join(fmt.Errorf("escalate incident %d: %w", w.incident.ID, err), e.postpone(ctx, w.incident.ID))
 	}
+	if err != nil && w.page.ID != 0 {
+		return false, errors.Join(fmt.Errorf("prepare page %d: %w", w.page.ID, err), e.postponePage(ctx, w.page))
+	}
 	if err != nil || !w.send {
 		return w.incident.ID != 0 || w.page.ID != 0, err
 	}
@@ -75,6 +78,20 @@ func (e *Engine) postpone(ctx context.Context, id int64) error {
 		}
 		i.Due, i.Lease.Owner = tx.Now().Add(errorBackoff), ""
 		return tx.SaveIncident(i)
+	})
+}
+
+// postponePage keeps a page that cannot be written from blocking the others.
+func (e *Engine) postponePage(ctx context.Context, page receiver.Page) error {
+	return e.o.Store.Update(ctx, func(tx Tx) error {
+		pages, err := tx.Pages(page.Incident)
+		for _, p := range pages {
+			if p.ID == page.ID && !p.Due.IsZero() {
+				p.Due, p.Lease.Owner = tx.Now().Add(errorBackoff), ""
+				return tx.SavePage(p)
+			}
+		}
+		return err
 	})
 }
 
