@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -16,4 +17,15 @@ func TestFailedRepairEndsAnAcknowledgementBeforeTheFirstPage(t *testing.T) {
 	w.pass(3 * time.Minute)
 	w.wantStates(1, receiver.AttemptFailed)
 	w.wantPages("+2m0s oncall/email firing")
+}
+
+func TestAcknowledgementDuringASendStopsItsRepeat(t *testing.T) {
+	w := newWorld(t)
+	w.pager.answer = func(string, receiver.Notice) error {
+		w.ack(1, "alice")
+		return errors.New("connection lost")
+	}
+	w.post("firing", map[string]string{"alertname": "Disk", "severity": "critical"})
+	w.pass(time.Minute)
+	w.wantPages("+0s oncall/email firing")
 }

@@ -161,6 +161,11 @@ func (e *Engine) prepare(tx Tx, w *pageWork) error {
 		w.page.State, w.page.Due, w.page.Error, w.page.Lease.Owner = receiver.PageDropped, time.Time{}, "the incident has resolved", ""
 		return tx.SavePage(w.page)
 	}
+	if w.page.Kind == receiver.NoticeFiring && i.Ack != nil && tx.Now().Before(i.Ack.Until) {
+		// It was being sent when the person acknowledged; what the word does not cover has pages of its own.
+		w.page.State, w.page.Due, w.page.Error, w.page.Lease.Owner = receiver.PageDropped, time.Time{}, "acknowledged by "+i.Ack.By, ""
+		return tx.SavePage(w.page)
+	}
 	if w.page.Kind.Closes() && i.Open() {
 		// It would arrive after the page about the new firing, and send people back to bed.
 		w.page.State, w.page.Due, w.page.Error, w.page.Lease.Owner = receiver.PageDropped, time.Time{}, "the incident has reopened", ""
