@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/chronoops/chronoops/receiver"
 	"github.com/chronoops/chronoops/receiver/action"
@@ -34,6 +35,13 @@ func (e *Engine) look(a receiver.Attempt) work {
 	return w
 }
 
+// stale reports whether an approved plan was kept from running for so long that a person must see a new one. An approval
+// holds at least as long as a proposal waits for it.
+func (w work) stale(now time.Time) bool {
+	p := w.attempt.Plan
+	return p != nil && w.attempt.Approval != "" && now.Sub(p.Made) > 2*w.set.ApprovalFor
+}
+
 // gather reads everything that guards look at, in one transaction.
 func (e *Engine) gather(tx Tx, w work) (guard.Facts, action.Params, error) {
 	f := guard.Facts{
@@ -41,7 +49,7 @@ func (e *Engine) gather(tx Tx, w work) (guard.Facts, action.Params, error) {
 		Person: w.attempt.Episode == 0, Owned: true,
 	}
 	if p := w.attempt.Plan; p != nil && w.attempt.Approval != "" {
-		f.Approved = w.attempt.Approval == p.Hash()
+		f.Approved = w.attempt.Approval == p.Hash() && !w.stale(f.Now)
 	}
 	f.StopFile, f.StopErr = e.o.StopFile()
 	var err error

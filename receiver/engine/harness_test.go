@@ -313,6 +313,7 @@ func (w *world) timeline(id int64) (kinds []string) {
 type fakeAction struct {
 	name     string
 	works    bool // its own verification succeeds after the effect
+	hangs    bool // its own verification never ends by itself
 	resource string
 	planErr  error
 	applyErr error
@@ -358,7 +359,11 @@ func (a *fakeAction) Apply(_ context.Context, plan receiver.Plan) (action.Result
 	return action.Result{Summary: "fixed"}, a.applyErr
 }
 
-func (a *fakeAction) Verify(context.Context, receiver.Plan) error {
+func (a *fakeAction) Verify(ctx context.Context, _ receiver.Plan) error {
+	if a.hangs {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	if !a.works {
 		return errors.New("still broken")
 	}

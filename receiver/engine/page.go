@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,6 +43,9 @@ func (e *Engine) stepPage(ctx context.Context) (bool, error) {
 	if err != nil && w.incident.ID != 0 {
 		return false, errors.Join(fmt.Errorf("escalate incident %d: %w", w.incident.ID, err), e.postpone(ctx, w.incident.ID))
 	}
+	if err != nil && w.page.ID != 0 {
+		return false, errors.Join(fmt.Errorf("prepare page %d: %w", w.page.ID, err), e.postponePage(ctx, w.page))
+	}
 	if err != nil || !w.send {
 		return w.incident.ID != 0 || w.page.ID != 0, err
 	}
@@ -74,6 +78,20 @@ func (e *Engine) postpone(ctx context.Context, id int64) error {
 		}
 		i.Due, i.Lease.Owner = tx.Now().Add(errorBackoff), ""
 		return tx.SaveIncident(i)
+	})
+}
+
+// postponePage keeps a page that cannot be written from blocking the others.
+func (e *Engine) postponePage(ctx context.Context, page receiver.Page) error {
+	return e.o.Store.Update(ctx, func(tx Tx) error {
+		pages, err := tx.Pages(page.Incident)
+		for _, p := range pages {
+			if p.ID == page.ID && !p.Due.IsZero() {
+				p.Due, p.Lease.Owner = tx.Now().Add(errorBackoff), ""
+				return tx.SavePage(p)
+			}
+		}
+		return err
 	})
 }
 
@@ -141,6 +159,16 @@ func (e *Engine) prepare(tx Tx, w *pageWork) error {
 	}
 	if w.page.Kind == receiver.NoticeFiring && !i.Open() {
 		w.page.State, w.page.Due, w.page.Error, w.page.Lease.Owner = receiver.PageDropped, time.Time{}, "the incident has resolved", ""
+		return tx.SavePage(w.page)
+	}
+	if w.page.Kind == receiver.NoticeFiring && i.Ack != nil && tx.Now().Before(i.Ack.Until) {
+		// It was being sent when the person acknowledged; what the word does not cover has pages of its own.
+		w.page.State, w.page.Due, w.page.Error, w.page.Lease.Owner = receiver.PageDropped, time.Time{}, "acknowledged by "+i.Ack.By, ""
+		return tx.SavePage(w.page)
+	}
+	if w.page.Kind.Closes() && i.Open() {
+		// It would arrive after the page about the new firing, and send people back to bed.
+		w.page.State, w.page.Due, w.page.Error, w.page.Lease.Owner = receiver.PageDropped, time.Time{}, "the incident has reopened", ""
 		return tx.SavePage(w.page)
 	}
 	if w.notice, err = e.notice(tx, i, w.page); err != nil {
@@ -252,10 +280,10 @@ func (e *Engine) hurry(tx Tx, page receiver.Page) error {
 		case receiver.PageFailed, receiver.PageAmbiguous, receiver.PageDropped:
 		}
 	}
-	// The last level repeats only in its own time: hurrying it would hammer a provider that is down.
-	if i.Level >= len(i.Ladder.Levels) {
-		i.Due = minTime(i.Due, tx.Now().Add(time.Minute))
-	} else {
+	i.Due = minTime(i.Due, tx.Now().Add(time.Minute))
+	// Without a further level this one is repeated, and at once that would hammer a provider that refuses.
+	further := func(l receiver.Level) bool { return len(e.channels(l.Roles)) > 0 }
+	if i.Level < len(i.Ladder.Levels) && slices.ContainsFunc(i.Ladder.Levels[i.Level:], further) {
 		i.Due = tx.Now()
 	}
 	return tx.SaveIncident(i)

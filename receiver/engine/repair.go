@@ -72,7 +72,10 @@ func (e *Engine) decide(ctx context.Context, w work) error {
 	// What a person approved is applied as it was shown, or a subset of it: never what has been found since.
 	shown := w.attempt.Plan
 	approved := shown != nil && w.attempt.Approval != "" && w.attempt.Approval == shown.Hash() && shown.SameTerms(plan)
-	if !approved {
+	switch {
+	case w.stale(f.Now):
+		approved, w.attempt.Plan = false, &plan
+	case !approved:
 		approved = w.attempt.Approval != "" && w.attempt.Approval == plan.Hash()
 		w.attempt.Plan = &plan
 	}

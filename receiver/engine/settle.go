@@ -26,7 +26,7 @@ type end struct {
 
 // finish writes an end in one transaction, and with it everything that follows: the next attempt, or the page.
 func (e *Engine) finish(ctx context.Context, w work, to end) error {
-	err := e.o.Store.Update(ctx, func(tx Tx) error {
+	err := e.o.Store.Update(ctx, func(tx Tx) (err error) {
 		a := w.attempt
 		news := a.State != to.state || a.Guard != to.guard || a.Reason != clip(to.reason)
 		a.State, a.Guard, a.Reason, a.Due = to.state, to.guard, clip(to.reason), to.due
@@ -55,6 +55,11 @@ func (e *Engine) finish(ctx context.Context, w work, to end) error {
 				repair = receiver.RepairRunning
 			}
 		}
+		if repair == receiver.RepairNone && a.State != receiver.AttemptDropped {
+			if repair, err = afterFailure(tx, a); err != nil {
+				return err
+			}
+		}
 		if repair != "" {
 			if err := e.setRepair(tx, a, repair); err != nil {
 				return err
@@ -68,6 +73,21 @@ func (e *Engine) finish(ctx context.Context, w work, to end) error {
 	e.o.Metrics.settled(w.attempt, to.state, to.guard, e.o.Clock.Now())
 	e.wake.ring()
 	return nil
+}
+
+// afterFailure is how the repair of an episode stands when an attempt does not go on: failed, if one before it has failed,
+// so that who acknowledged learns of it.
+func afterFailure(tx Tx, a receiver.Attempt) (receiver.RepairState, error) {
+	if a.Episode == 0 {
+		return receiver.RepairNone, nil
+	}
+	list, err := tx.Attempts(a.Incident)
+	for _, earlier := range list {
+		if earlier.Episode == a.Episode && earlier.State == receiver.AttemptFailed {
+			return receiver.RepairFailed, err
+		}
+	}
+	return receiver.RepairNone, err
 }
 
 // conclude closes the incident of an attempt that has ended, if the alert has cleared. Not so when the effect happened and
@@ -158,10 +178,10 @@ func (e *Engine) setRepair(tx Tx, a receiver.Attempt, repair receiver.RepairStat
 	}
 	bad := repair == receiver.RepairFailed || repair == receiver.RepairUnknown
 	switch {
-	case i.Level == 0:
-		i.Due = tx.Now()
 	case bad && i.Ack != nil:
 		i.Ack.Until, i.Due = tx.Now(), tx.Now()
+	case i.Level == 0:
+		i.Due = tx.Now()
 	default:
 		return nil
 	}
@@ -247,7 +267,15 @@ func (e *Engine) disproved(ctx context.Context, w work, reason string) error {
 		return e.fail(ctx, w, reason)
 	}
 	timeout := time.Duration(w.step.Timeout)
+	var verdict guard.Verdict
 	err := e.o.Store.Update(ctx, func(tx Tx) error {
+		f, _, err := e.gather(tx, e.look(w.attempt)) // a rollback is an effect too: what stops repairs stops it
+		if err != nil {
+			return err
+		}
+		if verdict = guard.Undo(f); !verdict.OK() {
+			return nil
+		}
 		a := w.attempt
 		a.State, a.Reason, a.Due = receiver.AttemptUndoing, clip(reason), tx.Now()
 		a.Lease = receiver.Lease{Owner: e.o.Owner, Until: tx.Now().Add(timeout + lease), Fence: a.Lease.Fence}
@@ -259,6 +287,9 @@ func (e *Engine) disproved(ctx context.Context, w work, reason string) error {
 	})
 	if err != nil {
 		return err
+	}
+	if !verdict.OK() {
+		return e.fail(ctx, w, fmt.Sprintf("%s; the effect is not taken back: %s", reason, verdict.Reason))
 	}
 	e.setRunning(w.attempt.ID, true)
 	defer e.setRunning(w.attempt.ID, false)

@@ -46,10 +46,15 @@ func (e *Engine) verify(ctx context.Context, w work) error {
 }
 
 // prove asks the action, then the outside proof, then whether the alert has cleared. An alert that cleared alone proves
-// nothing: a false resolve looks the same.
-func (e *Engine) prove(ctx context.Context, w work, how policy.Verify) error {
+// nothing: a false resolve looks the same. A look that was cut off could not tell.
+func (e *Engine) prove(ctx context.Context, w work, how policy.Verify) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
+	defer func() {
+		if err != nil && ctx.Err() != nil && !errors.Is(err, action.ErrUnknown) {
+			err = fmt.Errorf("%w within %s: %w", action.ErrUnknown, lookTimeout, err)
+		}
+	}()
 	if err := w.action.Verify(ctx, *w.attempt.Plan); err != nil {
 		return err
 	}

@@ -96,6 +96,10 @@ func held(in Input) (until time.Time, ok bool) {
 	until = in.Incident.Opened.Add(in.Hold)
 	firing := false
 	for _, e := range in.Episodes {
+		// That its alert has cleared does not make a repair without proof less urgent.
+		if e.Repair == receiver.RepairFailed || e.Repair == receiver.RepairUnknown {
+			return time.Time{}, false
+		}
 		if !e.Firing() {
 			continue
 		}

@@ -3,6 +3,7 @@
 package guard
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/chronoops/chronoops/receiver"
@@ -96,6 +97,23 @@ func Evaluate(f Facts) Verdict {
 		}
 	}
 	return Verdict{}
+}
+
+// Undo asks the guards that also stop the taking back of an effect: the kill switch, and a mode in which nothing acts. The
+// others had their say before the effect.
+func Undo(f Facts) Verdict {
+	switch v := mode(f); {
+	case v.Reason != "":
+		v.Guard = "mode"
+		return v
+	case Mode(f) <= receiver.ModeShadow:
+		return Verdict{Guard: "mode", Reason: fmt.Sprintf("repairs are in mode %s now", Mode(f)), Final: true}
+	}
+	v := pause(f)
+	if v.Reason != "" {
+		v.Guard = Pause
+	}
+	return v
 }
 
 func pass() Verdict                { return Verdict{} }

@@ -33,6 +33,9 @@ func Fire(tx Tx, set *policy.Set, g receiver.Group, a receiver.Alert) (Outcome, 
 	}
 	if open {
 		e.LastSeen, e.Annotations, e.URL = tx.Now(), a.Annotations, a.URL
+		if a.StartsAt.After(e.StartsAt) {
+			e.StartsAt = a.StartsAt // its end was missed: when it comes after all, it must not end this firing
+		}
 		return Seen, tx.SaveEpisode(e)
 	}
 	d := set.Decide(a.Labels)

@@ -62,12 +62,29 @@ func CloseWhenDone(tx Tx, id int64) error {
 	if err != nil {
 		return err
 	}
+	if unproven, err := unproven(tx, id, list); err != nil || unproven {
+		return err
+	}
 	return closeIncident(tx, i, resolvedBy(list), actor)
 }
 
 func acting(tx Tx, id int64) (bool, error) {
 	list, err := tx.Attempts(id)
 	return slices.ContainsFunc(list, func(a receiver.Attempt) bool { return a.State.Acting() }), err
+}
+
+// unproven reports whether a repair has ended without proof after its alert had cleared: then people must look, whatever
+// else clears. What fires anew after that brings them there by itself.
+func unproven(tx Tx, id int64, episodes []receiver.Episode) (bool, error) {
+	list, err := tx.Attempts(id)
+	return slices.ContainsFunc(list, func(a receiver.Attempt) bool {
+		if a.State != receiver.AttemptUnknown && (a.State != receiver.AttemptFailed || a.Applied.IsZero()) {
+			return false
+		}
+		cleared := slices.ContainsFunc(episodes, func(e receiver.Episode) bool { return e.ID == a.Episode && a.Ended.After(e.Resolved) })
+		anew := slices.ContainsFunc(episodes, func(e receiver.Episode) bool { return e.Opened.After(a.Ended) })
+		return cleared && !anew
+	}), err
 }
 
 // closeIncident resolves an open incident and tells everyone who was paged.
@@ -139,7 +156,20 @@ func lastRound(list []receiver.Episode) []receiver.Episode {
 	return list[begin:]
 }
 
-// pageResolved tells every channel that a firing page has reached, or may have reached, since the incident last opened.
+// reached reports whether a page has reached its channel, or may have. An end that is on its way, or could not be delivered,
+// is not owed again.
+func reached(p receiver.Page) bool {
+	switch p.State {
+	case receiver.PageSent, receiver.PageAmbiguous, receiver.PageSending:
+		return true
+	case receiver.PagePending, receiver.PageFailed:
+		return p.Repeated || p.Kind.Closes()
+	case receiver.PageDropped:
+	}
+	return p.Repeated
+}
+
+// pageResolved tells every channel whose last word is a page that still fires.
 func pageResolved(tx Tx, i receiver.Incident) error {
 	sent, err := tx.Pages(i.ID)
 	if err != nil {
@@ -151,18 +181,13 @@ func pageResolved(tx Tx, i receiver.Incident) error {
 	}
 	told := map[string]bool{}
 	for _, p := range slices.Backward(sent) {
-		if p.Kind.Closes() {
-			break
-		}
-		switch p.State {
-		case receiver.PageSent, receiver.PageAmbiguous, receiver.PageSending:
-		default:
-			continue
-		}
-		if told[p.Channel] {
+		if told[p.Channel] || !reached(p) {
 			continue
 		}
 		told[p.Channel] = true
+		if p.Kind.Closes() {
+			continue
+		}
 		_, err := tx.InsertPage(receiver.Page{
 			Incident: i.ID, Kind: kind, Level: p.Level, Role: p.Role, Channel: p.Channel, Priority: i.Priority,
 			State: receiver.PagePending, Created: tx.Now(), Due: tx.Now(),

@@ -136,10 +136,11 @@ func latest(a, b time.Time) time.Time {
 
 // bounded keeps hostile years out of the store's milliseconds.
 func bounded(t time.Time) time.Time {
+	t = t.UTC() // first: an offset can carry a time into another year
 	if t.Year() < 1970 || t.Year() > 9999 {
 		return time.Unix(0, 0).UTC()
 	}
-	return t.UTC()
+	return t
 }
 
 var quoted = regexp.MustCompile(`\\([\\.+*?()|\[\]{}^$])`)

@@ -43,8 +43,8 @@ func (tx *Tx) SaveEpisode(e receiver.Episode) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.exec(`UPDATE episodes SET annotations = $1, url = $2, last_seen = $3, resolved = $4, repair = $5 WHERE id = $6`,
-		annotations, e.URL, toMillis(e.LastSeen), toMillis(e.Resolved), string(e.Repair), e.ID)
+	_, err = tx.exec(`UPDATE episodes SET annotations = $1, url = $2, starts_at = $3, last_seen = $4, resolved = $5, repair = $6 WHERE id = $7`,
+		annotations, e.URL, e.StartsAt.UnixMilli(), toMillis(e.LastSeen), toMillis(e.Resolved), string(e.Repair), e.ID)
 	if err != nil {
 		return fmt.Errorf("write episode %d: %w", e.ID, err)
 	}
