@@ -249,16 +249,15 @@ func (s *server) run(ctx context.Context) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
-	watchdog := systemdWatchdog(s)
-	defer watchdog.Stop()
+	alive, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	go s.keepWatchdog(alive) // beside the loop: a reload may take its time, and so may a graceful stop
 	for {
 		select {
 		case <-hup:
 			notifyReloading(s.log)
 			_ = s.reload(ctx) // it has logged and counted its error
 			notifySystemd(s.log, "READY=1")
-		case <-watchdog.C:
-			s.petWatchdog()
 		case err := <-failed:
 			s.stop(listeners)
 			return err

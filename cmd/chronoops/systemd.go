@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"time"
@@ -26,18 +27,25 @@ func notifyReloading(log *slog.Logger) {
 	notifySystemd(log, fmt.Sprintf("%s\nMONOTONIC_USEC=%d", daemon.SdNotifyReloading, ts.Nano()/1000))
 }
 
-// systemdWatchdog ticks at half of WatchdogSec, or never.
-func systemdWatchdog(s *server) *time.Ticker {
+// keepWatchdog tells systemd at half of WatchdogSec that all is well, until ctx ends.
+func (s *server) keepWatchdog(ctx context.Context) {
 	every, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {
 		s.log.Warn("WATCHDOG_USEC could not be read", "err", err)
 	}
 	if every <= 0 {
-		stopped := time.NewTicker(time.Hour)
-		stopped.Stop()
-		return stopped
+		return
 	}
-	return time.NewTicker(every / 2)
+	ticker := time.NewTicker(every / 2)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			s.petWatchdog()
+		}
+	}
 }
 
 // petWatchdog keeps systemd from restarting us, as long as the engine moves.

@@ -24,6 +24,7 @@ type Lane string
 // The lanes.
 const (
 	LaneRepair Lane = "repair"
+	LaneUrgent Lane = "urgent" // repairs of P0 only, so that hung repairs of others never delay them
 	LanePage   Lane = "page"
 )
 
@@ -131,7 +132,9 @@ func (e *Engine) Wake() { e.wake.ring() }
 func (e *Engine) Step(ctx context.Context, lane Lane) (worked bool, err error) {
 	switch lane {
 	case LaneRepair:
-		worked, err = e.stepRepair(ctx)
+		worked, err = e.stepRepair(ctx, priorities)
+	case LaneUrgent:
+		worked, err = e.stepRepair(ctx, priorities[:1])
 	case LanePage:
 		worked, err = e.stepPage(ctx)
 	default:

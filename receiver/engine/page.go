@@ -100,8 +100,13 @@ func (e *Engine) escalate(tx Tx, i receiver.Incident) error {
 	if err != nil {
 		return err
 	}
+	set := e.o.Policies()
+	if len(i.Ladder.Levels) == 0 {
+		// A ladder is frozen so that nobody is left out of it; one without levels leaves everybody out.
+		i.Ladder = set.Ladder(i.Ladder.Name)
+	}
 	step := escalation.Next(escalation.Input{
-		Now: tx.Now(), Incident: i, Episodes: list, Hold: e.o.Policies().Hold,
+		Now: tx.Now(), Incident: i, Episodes: list, Hold: set.Hold,
 		Reachable: func(roles []string) bool { return len(e.channels(roles)) > 0 },
 	})
 	step.Incident.Lease.Owner, step.Incident.Lease.Tries = "", 0

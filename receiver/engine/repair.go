@@ -13,8 +13,8 @@ import (
 )
 
 // stepRepair claims one attempt and carries it one state further.
-func (e *Engine) stepRepair(ctx context.Context) (bool, error) {
-	a, ok, err := e.claimAttempt(ctx)
+func (e *Engine) stepRepair(ctx context.Context, of []receiver.Priority) (bool, error) {
+	a, ok, err := e.claimAttempt(ctx, of)
 	if err != nil || !ok {
 		return false, err
 	}
@@ -38,9 +38,9 @@ func (e *Engine) stepRepair(ctx context.Context) (bool, error) {
 	return true, fmt.Errorf("attempt %d is due in state %s", a.ID, a.State)
 }
 
-func (e *Engine) claimAttempt(ctx context.Context) (a receiver.Attempt, ok bool, err error) {
+func (e *Engine) claimAttempt(ctx context.Context, of []receiver.Priority) (a receiver.Attempt, ok bool, err error) {
 	err = e.o.Store.Update(ctx, func(tx Tx) error {
-		for _, p := range priorities {
+		for _, p := range of {
 			if a, ok, err = tx.ClaimAttempt(e.o.Owner, lease, p); err != nil || ok {
 				return err
 			}

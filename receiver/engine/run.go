@@ -18,7 +18,7 @@ const (
 // Run works until ctx ends. Steps that have begun are finished; effects get their own timeout to do so.
 func (e *Engine) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	for lane, workers := range map[Lane]int{LaneRepair: repairWorkers, LanePage: pageWorkers} {
+	for lane, workers := range map[Lane]int{LaneRepair: repairWorkers, LaneUrgent: 1, LanePage: pageWorkers} {
 		for range workers {
 			g.Go(func() error { e.work(ctx, lane); return nil })
 		}
@@ -46,10 +46,10 @@ func (e *Engine) work(ctx context.Context, lane Lane) {
 func (e *Engine) untilDue(ctx context.Context, lane Lane) time.Duration {
 	var due time.Time
 	err := e.o.Store.View(ctx, func(tx Tx) (err error) {
-		if lane == LaneRepair {
-			due, err = tx.NextRepair()
-		} else {
+		if lane == LanePage {
 			due, err = tx.NextPage()
+		} else {
+			due, err = tx.NextRepair()
 		}
 		return err
 	})
@@ -59,7 +59,11 @@ func (e *Engine) untilDue(ctx context.Context, lane Lane) time.Duration {
 	if due.IsZero() {
 		return longestSleep
 	}
-	return min(longestSleep, max(due.Sub(e.o.Clock.Now()), 10*time.Millisecond))
+	shortest := 10 * time.Millisecond
+	if lane == LaneUrgent {
+		shortest = time.Second // what is due may be for the other lane's workers; news ring the bell
+	}
+	return min(longestSleep, max(due.Sub(e.o.Clock.Now()), shortest))
 }
 
 func sleep(ctx context.Context, d time.Duration, rung <-chan struct{}) {

@@ -15,6 +15,7 @@ func cooldown(f Facts) Verdict {
 	if rest <= 0 {
 		return pass()
 	}
-	return wait(fmt.Sprintf("%s acted on %s %s ago; cooldown %s has not passed", f.Attempt.Policy, f.Resource,
-		f.Now.Sub(f.History.LastEnd).Truncate(time.Second), f.Step.Cooldown))
+	// Moments, not ages: a reason that changes with every look would fill the timeline.
+	return wait(fmt.Sprintf("%s acted on %s until %s; its cooldown of %s ends at %s", f.Attempt.Policy, f.Resource,
+		f.History.LastEnd.Format(time.TimeOnly), f.Step.Cooldown, f.Now.Add(rest).Format(time.TimeOnly)))
 }

@@ -153,10 +153,10 @@ var guardCases = map[string][]guardCase{
 	},
 	"cooldown": {
 		{"never acted", func(*Facts) {}, allowed, "", allowed},
-		{"just acted", func(f *Facts) { f.History.LastEnd = now.Add(-10*time.Minute + time.Second) }, forNow, "9m59s ago; cooldown 10m has not passed", allowed},
+		{"just acted", func(f *Facts) { f.History.LastEnd = now.Add(-10*time.Minute + time.Second) }, forNow, "its cooldown of 10m ends at 02:00:01", allowed},
 		{"rested", func(f *Facts) { f.History.LastEnd = now.Add(-10 * time.Minute) }, allowed, "", allowed},
 		{"no cooldown", func(f *Facts) { f.History.LastEnd, f.Step.Cooldown = now, 0 }, allowed, "", allowed},
-		{"ended in the future", func(f *Facts) { f.History.LastEnd = now.Add(time.Hour) }, forNow, "has not passed", allowed},
+		{"ended in the future", func(f *Facts) { f.History.LastEnd = now.Add(time.Hour) }, forNow, "ends at 03:10:00", allowed},
 	},
 	"attempts": {
 		{"none", func(*Facts) {}, allowed, "", allowed},

@@ -72,6 +72,9 @@ func (s *Set) Get(name string) (*Policy, bool) {
 	return nil, false
 }
 
+// Ladder returns the ladder of a name as it is configured now, without levels if there is none.
+func (s *Set) Ladder(name string) receiver.Ladder { return s.Ladders.freeze(name) }
+
 // Decision is what the set says about one alert.
 type Decision struct {
 	Policy   *Policy // nil when none matches
