@@ -311,15 +311,16 @@ func (w *world) timeline(id int64) (kinds []string) {
 
 // fakeAction is an action whose effect is a count.
 type fakeAction struct {
-	name     string
-	works    bool // its own verification succeeds after the effect
-	hangs    bool // its own verification never ends by itself
-	resource string
-	planErr  error
-	applyErr error
-	onApply  func()
-	data     string          // what Plan finds
-	applied  json.RawMessage // what Apply was given
+	name       string
+	works      bool // its own verification succeeds after the effect
+	hangs      bool // its own verification never ends by itself
+	resource   string
+	planErr    error
+	idempotent bool
+	applyErr   error
+	onApply    func()
+	data       string          // what Plan finds
+	applied    json.RawMessage // what Apply was given
 
 	mu      sync.Mutex
 	effects int
@@ -327,7 +328,7 @@ type fakeAction struct {
 }
 
 func (a *fakeAction) Spec() action.Spec {
-	return action.Spec{Name: a.name, Doc: "a fake", Privilege: "none"}
+	return action.Spec{Name: a.name, Doc: "a fake", Privilege: "none", Idempotent: a.idempotent}
 }
 
 func (a *fakeAction) Resource(action.Params) (string, error) {

@@ -224,20 +224,20 @@ func (e *Engine) recover(ctx context.Context, w work) error {
 func (e *Engine) inspect(ctx context.Context, w work, why string) error {
 	inspector, ok := w.action.(action.Inspector)
 	if !ok || w.attempt.Plan == nil {
-		return e.unknown(ctx, w, why+": whether it took effect cannot be told")
+		return e.untold(ctx, w, why+": whether it took effect cannot be told")
 	}
 	look, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	effect, err := inspector.Inspect(look, *w.attempt.Plan)
 	switch {
 	case err != nil:
-		return e.unknown(ctx, w, fmt.Sprintf("%s: whether it took effect could not be found out: %v", why, err))
+		return e.untold(ctx, w, fmt.Sprintf("%s: whether it took effect could not be found out: %v", why, err))
 	case effect == action.EffectApplied:
 		return e.applied(ctx, w, why+"; the effect is there")
 	case effect == action.EffectNotApplied:
 		return e.fail(ctx, w, why+"; the effect is not there")
 	}
-	return e.unknown(ctx, w, why+": whether it took effect cannot be told")
+	return e.untold(ctx, w, why+": whether it took effect cannot be told")
 }
 
 func (e *Engine) running(id int64) bool {

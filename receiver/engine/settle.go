@@ -22,6 +22,7 @@ type end struct {
 	repair receiver.RepairState // "" leaves it
 	due    time.Time            // for states that are not final
 	next   bool                 // another attempt may follow
+	again  bool                 // the same step may be tried again, and no other
 }
 
 // finish writes an end in one transaction, and with it everything that follows: the next attempt, or the page.
@@ -46,8 +47,8 @@ func (e *Engine) finish(ctx context.Context, w work, to end) error {
 			}
 		}
 		repair := to.repair
-		if to.next {
-			followed, err := e.follow(tx, w)
+		if to.next || to.again {
+			followed, err := e.follow(tx, w, to.again)
 			if err != nil {
 				return err
 			}
@@ -125,8 +126,8 @@ func maxTime(a, b time.Time) time.Time {
 }
 
 // follow inserts the attempt after one that did not repair, while the alert still fires: the policy's next step at once,
-// or, after its cooldown, the last step again. Only the next step lets the page wait.
-func (e *Engine) follow(tx Tx, w work) (next bool, err error) {
+// or, after its cooldown, the last step again; with again only ever the same step. Only the next step lets the page wait.
+func (e *Engine) follow(tx Tx, w work, again bool) (next bool, err error) {
 	a := w.attempt
 	if w.step == nil || a.Episode == 0 {
 		return false, nil
@@ -140,7 +141,7 @@ func (e *Engine) follow(tx Tx, w work) (next bool, err error) {
 		Mode: receiver.Stricter(w.set.Mode, w.policy.Mode), State: receiver.AttemptWaiting, Created: tx.Now(), Due: tx.Now(),
 	}
 	text := "next step: "
-	if a.Step+1 >= len(w.policy.Repair) {
+	if again || a.Step+1 >= len(w.policy.Repair) {
 		h, err := tx.AttemptHistory(a.Policy, a.Step, a.Resource, a.Episode)
 		if err != nil || a.Started.IsZero() || h.InEpisode >= w.step.MaxAttempts {
 			return false, err
@@ -248,6 +249,15 @@ func (e *Engine) verified(ctx context.Context, w work) error {
 // fail ends an attempt that did not repair; the next step may follow, otherwise people are paged.
 func (e *Engine) fail(ctx context.Context, w work, reason string) error {
 	return e.finish(ctx, w, end{state: receiver.AttemptFailed, event: "failed", repair: receiver.RepairFailed, reason: reason, next: true})
+}
+
+// untold ends an attempt whose effect may or may not have happened. People are paged; what may safely run twice is tried
+// again after its cooldown, through all guards, as far as max_attempts allows.
+func (e *Engine) untold(ctx context.Context, w work, reason string) error {
+	return e.finish(ctx, w, end{
+		state: receiver.AttemptUnknown, event: "unknown", repair: receiver.RepairUnknown, reason: reason,
+		again: w.action != nil && w.attempt.Plan != nil && action.Repeatable(w.action, *w.attempt.Plan),
+	})
 }
 
 // unknown ends an attempt that nobody can tell about: people are paged, and no harsher step follows.
