@@ -38,12 +38,12 @@ type Collector struct {
 	catalog []*view // of all versions
 	parts   []collector.Part
 
-	mu       sync.Mutex        // held by Collect; the rest of the struct is under it
-	session  *session          // nil while there is none
-	dying    []<-chan struct{} // sessions that are being torn down
-	views    []*viewState      // of the server's major version
+	sessions permits
+
+	mu       sync.Mutex   // held by Collect; the rest of the struct is under it
+	session  *session     // nil while there is none
+	views    []*viewState // of the server's major version
 	major    int
-	settings *settings
 	names    *folder
 	intern   interner
 	timeouts int       // connections in a row that were not answered
@@ -53,12 +53,7 @@ type Collector struct {
 
 // New returns a collector for one server, without connecting to it.
 func New(o Options) (*Collector, error) {
-	if o.Config.SizeInterval == 0 {
-		o.Config.SizeInterval = DefaultConfig.SizeInterval
-	}
-	if o.Config.ApplicationNames == 0 {
-		o.Config.ApplicationNames = DefaultConfig.ApplicationNames
-	}
+	o.Config.complete()
 	if err := o.Config.validate(); err != nil {
 		return nil, err
 	}
@@ -70,7 +65,7 @@ func New(o Options) (*Collector, error) {
 
 func newCollector(o Options, catalog []*view) *Collector {
 	return &Collector{
-		cfg: o.Config, now: o.Now, catalog: catalog, parts: parts(catalog), settings: newSettings(),
+		cfg: o.Config, now: o.Now, catalog: catalog, parts: parts(catalog), sessions: newPermits(),
 		names: newFolder(o.Config.ApplicationNames, keepNames),
 	}
 }
@@ -83,10 +78,7 @@ func (c *Collector) Close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closed = true
-	if c.session != nil {
-		c.session.close()
-		c.session = nil
-	}
+	c.drop()
 }
 
 // Collect reads the selected views in one round trip.
@@ -122,11 +114,12 @@ func (c *Collector) collect(ctx context.Context, w *collector.Writer) error {
 	s := c.session
 	due := c.due(w)
 	deadline, _ := ctx.Deadline()
-	server := query{name: "server", sql: serverSQL, params: [][]byte{statementTimeout(time.Until(deadline))}}
 	queries := make([]query, 0, 1+len(due))
-	queries = append(queries, server)
+	queries = append(queries, query{
+		name: "server", sql: serverSQL, params: [][]byte{statementTimeout(time.Until(deadline))},
+	})
 	for _, v := range due {
-		queries = append(queries, v.query())
+		queries = append(queries, c.query(v))
 	}
 	run, err := s.send(ctx, queries)
 	if err != nil {
@@ -142,7 +135,7 @@ func (c *Collector) collect(ctx context.Context, w *collector.Writer) error {
 
 	var version string
 	var monitor bool
-	err = run.read(server, func(row [][]byte) error {
+	err = run.read("server", func(row [][]byte) error {
 		version, monitor = c.intern.text(row[1]), string(row[2]) == "true"
 		return nil
 	})
@@ -164,33 +157,47 @@ func (c *Collector) due(w *collector.Writer) []*viewState {
 	now := c.now()
 	var due []*viewState
 	for _, v := range c.views {
-		if w.Selected(v.part) && v.due(now, time.Duration(c.cfg.SizeInterval)) {
+		if w.Selected(v.part) && v.due(now, time.Duration(c.cfg.SlowInterval)) {
 			due = append(due, v)
 		}
 	}
 	return due
 }
 
+// query is what to ask for a view; for one whose extension is not known, whether the extension is there.
+func (c *Collector) query(v *viewState) query {
+	if v.view.extension != "" {
+		x, ok := c.session.extensions[v.view.extension]
+		if v.asks = !ok; v.asks {
+			return extensionsQuery
+		}
+		v.adapt(x)
+	}
+	return v.query(c.cfg.Relations)
+}
+
 // read takes the answers and writes the samples, one part after the other.
 func (c *Collector) read(w *collector.Writer, run *scrape, due []*viewState, monitor bool) {
 	var broken error // the session ended; nothing more can be read
+	around := &surroundings{
+		intern: &c.intern, fold: c.fold, server: c.session.server, rows: c.cfg.Relations,
+	}
 	for _, v := range c.views {
 		w.Part(v.part, func() error {
-			var err error
 			if len(due) > 0 && due[0] == v {
 				due = due[1:]
-				if broken == nil {
-					err = c.readView(run, v, monitor)
-				} else {
-					v.failed()
-					err = broken
+				err := broken
+				if err == nil {
+					err = c.readView(run, v, monitor, around)
+				}
+				if err != nil {
+					v.failed(err)
 				}
 				if _, lost := errors.AsType[*lostError](err); lost {
 					broken = err
 				}
 			}
-			v.write(w, c.now())
-			return queryError(v.name, err)
+			return queryError(v.view.name, v.write(w, c.now()))
 		})
 	}
 	for _, v := range c.catalog {
@@ -203,23 +210,26 @@ func (c *Collector) read(w *collector.Writer, run *scrape, due []*viewState, mon
 	}
 }
 
-func (c *Collector) readView(run *scrape, v *viewState, monitor bool) error {
-	now := c.now()
-	v.begin(now)
-	fold := func(s string) string { return c.names.name(s, now) }
-	err := run.read(v.query(), func(row [][]byte) error { return v.row(row, &c.intern, fold) })
-	if err == nil && v.monitor && !monitor {
-		err = errNotMonitor
+// fold gives an application_name, or the name that stands for those without series of their own.
+func (c *Collector) fold(name string) string { return c.names.name(name, c.now()) }
+
+func (c *Collector) readView(run *scrape, v *viewState, monitor bool, around *surroundings) error {
+	v.begin(c.now())
+	if v.asks {
+		return run.askFor(v.view.extension)
 	}
-	if err != nil {
-		v.failed()
+	err := run.read(v.statement, func(row [][]byte) error { return v.row(row, around) })
+	run.session.doubt(v.view.extension, err)
+	switch {
+	case err == nil && v.monitor && !monitor && v.rows > 0:
+		return errNotMonitor
+	case err != nil:
 		return err
 	}
-	v.done(now)
-	return nil
+	return v.done(c.now())
 }
 
-var errNotMonitor = errors.New("other users' sessions are hidden from this role: GRANT pg_monitor TO it")
+var errNotMonitor = errors.New("other users' rows are hidden from this role: GRANT pg_monitor TO it")
 
 // queryError gives an error of a view words that stay the same, without anything of the data.
 func queryError(view string, err error) error {

@@ -39,8 +39,8 @@ type session struct {
 	conn       *pgconn.PgConn
 	server     string // host:port
 	major      int
-	set        bool // initSQL was sent
 	statements map[string]*pgconn.StatementDescription
+	extensions map[string]extension
 }
 
 // lostError means that the connection is gone or cannot be used any more.
@@ -61,7 +61,7 @@ func dial(ctx context.Context, cfg *pgconn.Config) (*session, error) {
 	}
 	s := &session{
 		conn: conn, server: net.JoinHostPort(cfg.Host, strconv.Itoa(int(cfg.Port))),
-		statements: make(map[string]*pgconn.StatementDescription),
+		statements: make(map[string]*pgconn.StatementDescription), extensions: make(map[string]extension),
 	}
 	if strings.HasPrefix(cfg.Host, "/") {
 		s.server = cfg.Host + ":" + strconv.Itoa(int(cfg.Port))
@@ -71,7 +71,29 @@ func dial(ctx context.Context, cfg *pgconn.Config) (*session, error) {
 		s.close()
 		return nil, fmt.Errorf("server version %q is not supported: PostgreSQL %d or later is needed", version, oldest)
 	}
+	if err := s.prepare(ctx); err != nil {
+		s.close()
+		return nil, err
+	}
 	return s, nil
+}
+
+// prepare bounds the session and looks for extensions, in one round trip.
+func (s *session) prepare(ctx context.Context) error {
+	run, err := s.send(ctx, []query{{name: "bounds", sql: initSQL}, extensionsQuery})
+	if err != nil {
+		return err
+	}
+	defer run.end()
+	if err := run.read("bounds", nil); err != nil {
+		return fmt.Errorf("bound the session: %w", err)
+	}
+	// A locked catalog is no reason to do without the session: the views that need an extension ask again.
+	err = run.read(extensionsQuery.name, s.learnExtension)
+	if _, lost := errors.AsType[*lostError](err); lost {
+		return err
+	}
+	return nil
 }
 
 // majorVersion reads server_version: "15.18 (Debian 15.18-0+deb12u1)" is 15, "18beta1" is 18.
@@ -105,10 +127,6 @@ type query struct {
 func (s *session) send(ctx context.Context, queries []query) (*scrape, error) {
 	p := s.conn.StartPipeline(ctx)
 	run := &scrape{session: s, pipeline: p}
-	if !s.set {
-		p.SendQueryParams(initSQL, nil, nil, nil, nil)
-		p.SendPipelineSync()
-	}
 	for _, q := range queries {
 		if sd, ok := s.statements[q.name]; ok {
 			p.SendQueryStatement(sd, q.params, nil, nil)
@@ -122,13 +140,6 @@ func (s *session) send(ctx context.Context, queries []query) (*scrape, error) {
 		run.end()
 		return nil, &lostError{err}
 	}
-	if !s.set {
-		if err := run.result(nil); err != nil {
-			run.end()
-			return nil, &lostError{fmt.Errorf("bound the session: %w", err)}
-		}
-		s.set = true
-	}
 	return run, nil
 }
 
@@ -138,9 +149,9 @@ type scrape struct {
 	pipeline *pgconn.Pipeline
 }
 
-// read hands the rows of the next query, which must be q, to row; the values are valid during the call only.
-func (r *scrape) read(q query, row func([][]byte) error) error {
-	if _, ok := r.session.statements[q.name]; !ok {
+// read hands the rows of the next query, which must have the name, to row; the values are valid during the call only.
+func (r *scrape) read(name string, row func([][]byte) error) error {
+	if _, ok := r.session.statements[name]; !ok {
 		got, err := r.pipeline.GetResults()
 		if err != nil {
 			return r.settle(err)
@@ -149,8 +160,8 @@ func (r *scrape) read(q query, row func([][]byte) error) error {
 		if !ok {
 			return r.confused(got)
 		}
-		sd.Name = q.name
-		r.session.statements[q.name] = sd
+		sd.Name = name
+		r.session.statements[name] = sd
 	}
 	err := r.result(row)
 	var pgErr *pgconn.PgError
