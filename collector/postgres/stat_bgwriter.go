@@ -1,5 +1,7 @@
 package postgres
 
+import "github.com/chronoops/chronoops/collector"
+
 var (
 	bgwriter     = naming{prefix: "pg_stat_bgwriter_"}
 	checkpointer = naming{prefix: "pg_stat_checkpointer_"}
@@ -34,7 +36,7 @@ var bgwriterValues = []value{
 	{family: checkpointSyncTime, expr: "c.sync_time", since: 17},
 	{family: buffersCheckpoint, expr: "b.buffers_checkpoint", until: 17},
 	{family: buffersCheckpoint, expr: "c.buffers_written", since: 17},
-	{family: bgwriter.counter("buffers_clean_total", "Buffers written by the background writer."), expr: "b.buffers_clean"},
+	{family: formerly("buffers_clean", "Buffers written by the background writer."), expr: "b.buffers_clean"},
 	{
 		family: bgwriter.counter("maxwritten_clean_total", "Times that the background writer stopped a scan because it had written enough."),
 		expr:   "b.maxwritten_clean",
@@ -43,7 +45,7 @@ var bgwriterValues = []value{
 	{family: buffersBackend, expr: "o.writes", since: 17},
 	{family: buffersBackendFsync, expr: "b.buffers_backend_fsync", until: 17},
 	{family: buffersBackendFsync, expr: "o.fsyncs", since: 17},
-	{family: bgwriter.counter("buffers_alloc_total", "Buffers allocated."), expr: "b.buffers_alloc"},
+	{family: formerly("buffers_alloc", "Buffers allocated."), expr: "b.buffers_alloc"},
 	{
 		family: bgwriter.counter("stats_reset_total",
 			"Unix time in whole seconds of the last reset, 0 if never. A timestamp, though its type says counter: "+
@@ -59,14 +61,21 @@ var bgwriterValues = []value{
 var (
 	checkpointsTimed     = bgwriter.counter("checkpoints_timed_total", "Checkpoints begun because of checkpoint_timeout.")
 	checkpointsRequested = bgwriter.counter("checkpoints_req_total", "Checkpoints requested, also by max_wal_size.")
-	checkpointWriteTime  = bgwriter.counter("checkpoint_write_time_total", "Milliseconds that checkpoints spent writing.")
-	checkpointSyncTime   = bgwriter.counter("checkpoint_sync_time_total", "Milliseconds that checkpoints spent syncing.")
-	buffersCheckpoint    = bgwriter.counter("buffers_checkpoint_total", "Buffers written by checkpoints.")
-	buffersBackend       = bgwriter.counter("buffers_backend_total",
+	checkpointWriteTime  = formerly("checkpoint_write_time", "Milliseconds that checkpoints spent writing.")
+	checkpointSyncTime   = formerly("checkpoint_sync_time", "Milliseconds that checkpoints spent syncing.")
+	buffersCheckpoint    = formerly("buffers_checkpoint", "Buffers written by checkpoints.")
+	buffersBackend       = formerly("buffers_backend",
 		"Buffers written or added by other processes than checkpointer and background writer.")
-	buffersBackendFsync = bgwriter.counter("buffers_backend_fsync_total",
+	buffersBackendFsync = formerly("buffers_backend_fsync",
 		"Times that such a process had to sync a file itself, because the checkpointer could not take the request.")
 )
+
+// formerly is a counter whose older name, without _total, dashboards still chart.
+func formerly(name, help string) *collector.Family {
+	f := bgwriter.counter(name+"_total", help)
+	f.Legacy = bgwriter.prefix + name
+	return f
+}
 
 // checkpointerView has the names that postgres_exporter gives to the view of PostgreSQL 17.
 var checkpointerView = view{

@@ -2,7 +2,7 @@ package postgres
 
 var ioBy = naming{"chronoops_postgres_io_", []string{"backend_type", "object", "context"}}
 
-// ioView reads pg_stat_io. The server leaves out what cannot happen; series of what has not happened yet are there with 0.
+// ioView reads pg_stat_io, less the many rows of what never happened.
 var ioView = view{
 	part: partIO, name: "stat_io", since: 16,
 	labels: []string{"backend_type", "object", "context"},
@@ -25,7 +25,7 @@ var ioView = view{
 		{family: ioBy.counter("fsyncs_total", "Syncs of files."), expr: "fsyncs"},
 		{family: ioBy.counter("fsync_seconds_total", "Time spent syncing; 0 without track_io_timing."), expr: "fsync_time / 1000"},
 	},
-	from: "FROM pg_stat_io",
+	from: `FROM pg_stat_io WHERE greatest(reads, writes, extends, hits, fsyncs, writebacks, evictions, reuses) > 0`,
 }
 
 var (

@@ -36,6 +36,7 @@ const (
 	partAutovacuum       = "stat_activity_autovacuum"
 	partBuffercache      = "buffercache_summary"
 
+	partBlocking     = "blocking"
 	partConnections  = "connections"
 	partHorizon      = "horizon"
 	partProgress     = "progress"
@@ -61,7 +62,7 @@ func onDemand(part string) bool {
 // views are read in this order, the slow ones last, so that what is cheap is not lost to a deadline.
 func views() []*view {
 	return []*view{
-		&activityView, &statDatabaseView, &locksView, &connectionsView, &replicationView, &receiverView, &statReplicationView, &standbysView,
+		&activityView, &statDatabaseView, &locksView, &blockingView, &blockingView13, &connectionsView, &replicationView, &receiverView, &statReplicationView, &standbysView,
 		&slotsView, &databaseView, &bgwriterView, &bgwriterView17, &checkpointerView, &archiverView, &walView, &postmasterView,
 		&statWALView, &statWALView18, &ioView, &horizonView, &vacuumProgressView, &progressView13, &progressView, &conflictsView,
 		&rolesView, &settingsView, &pendingView, &tablesView, &tableIOView, &statWalReceiverView, &wraparoundView, &xlogView,
