@@ -24,6 +24,7 @@ func TestConfig(t *testing.T) {
 	want := Config{
 		Name: "main", DSNFile: "/run/secrets/pg", OnMetrics: true,
 		SlowInterval: model.Duration(time.Hour), ApplicationNames: 50, Relations: 5000,
+		Statements: StatementsConfig{Top: 50, Keep: model.Duration(time.Hour)},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -40,12 +41,15 @@ type Collector struct {
 
 	sessions permits
 
-	mu       sync.Mutex   // held by Collect; the rest of the struct is under it
-	session  *session     // nil while there is none
-	views    []*viewState // of the server's major version
-	major    int
-	names    *folder
-	intern   interner
+	mu      sync.Mutex   // held by Collect; the rest of the struct is under it
+	session *session     // nil while there is none
+	views   []*viewState // of the server's major version
+	major   int
+	names   *folder
+	intern  interner
+
+	statements *statements
+
 	timeouts int       // connections in a row that were not answered
 	pause    time.Time // no connection before
 	closed   bool
@@ -64,10 +68,15 @@ func New(o Options) (*Collector, error) {
 }
 
 func newCollector(o Options, catalog []*view) *Collector {
-	return &Collector{
+	if !o.Config.Statements.QueryText {
+		catalog = slices.DeleteFunc(catalog, func(v *view) bool { return v == &statementTextsView })
+	}
+	c := &Collector{
 		cfg: o.Config, now: o.Now, catalog: catalog, parts: parts(catalog), sessions: newPermits(),
 		names: newFolder(o.Config.ApplicationNames, keepNames),
 	}
+	c.statements = newStatements(o.Config.Statements, o.Now, c.intern.text)
+	return c
 }
 
 // Parts returns what can be selected.

@@ -136,6 +136,9 @@ func (s *viewState) take(val *value, v float64, from, n int) {
 }
 
 func (s *viewState) due(now time.Time, interval time.Duration) bool {
+	if o, ok := s.decoder.(occasional); ok && !o.wanted() {
+		return false
+	}
 	if s.err != nil {
 		interval = min(interval, retryAfter)
 	}

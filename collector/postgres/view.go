@@ -34,7 +34,7 @@ type view struct {
 	// decoder makes what turns rows into samples, for views whose samples are not simply their columns.
 	decoder func(*Collector) decoder
 	emits   []*collector.Family // what the decoder emits
-	// sql replaces the whole query of a view that has a decoder.
+	// sql replaces the whole query of a view that has a decoder; {columns} stands for its values.
 	sql string
 }
 
@@ -56,6 +56,9 @@ type decoder interface {
 	// end is called after the last row.
 	end(out *samples) error
 }
+
+// occasional is a decoder whose view is read only when there is something to learn.
+type occasional interface{ wanted() bool }
 
 func inVersion(version, since, until int) bool {
 	return version >= since && (until == 0 || version < until)
@@ -93,6 +96,8 @@ func (v *view) query(major int, x extension) (sql string, values []value) {
 	sql = v.sql
 	if sql == "" {
 		sql = "SELECT " + strings.Join(list, ", ") + " " + v.from
+	} else {
+		sql = strings.Replace(sql, "{columns}", strings.Join(list, ", "), 1)
 	}
 	if v.changes != "" {
 		sql += " AND (" + v.changes + ")::text IS DISTINCT FROM $1"

@@ -35,6 +35,7 @@ const (
 	partIdle             = "process_idle"
 	partAutovacuum       = "stat_activity_autovacuum"
 	partBuffercache      = "buffercache_summary"
+	partStatements       = "stat_statements"
 
 	partBlocking     = "blocking"
 	partConnections  = "connections"
@@ -51,7 +52,7 @@ const (
 // extension or rights beyond pg_monitor.
 func onDemand(part string) bool {
 	switch part {
-	case partWalReceiver, partXlog, partWraparound, partLongTransactions, partIdle, partAutovacuum, partBuffercache, partIndexIO,
+	case partWalReceiver, partXlog, partWraparound, partLongTransactions, partIdle, partAutovacuum, partBuffercache, partIndexIO, partStatements,
 		partUserIndexes, partFileSettings:
 		return true
 	default:
@@ -66,7 +67,7 @@ func views() []*view {
 		&slotsView, &databaseView, &bgwriterView, &bgwriterView17, &checkpointerView, &archiverView, &walView, &postmasterView,
 		&statWALView, &statWALView18, &ioView, &horizonView, &vacuumProgressView, &progressView13, &progressView, &conflictsView,
 		&rolesView, &settingsView, &pendingView, &tablesView, &tableIOView, &statWalReceiverView, &wraparoundView, &xlogView,
-		&longTransactionsView, &idleView, &autovacuumView, &indexIOView, &indexesView, &buffercacheView,
+		&longTransactionsView, &idleView, &autovacuumView, &indexIOView, &indexesView, &buffercacheView, &statementsView, &statementTextsView,
 		&fileSettingsView, &unusedIndexesView, &largestUnusedView, &databaseSizeView, &tableSizesView,
 	}
 }
