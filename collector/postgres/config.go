@@ -29,6 +29,7 @@ type Config struct {
 	Relations int `yaml:"relations,omitempty"`
 
 	Statements StatementsConfig `yaml:"statements,omitempty"`
+	Databases  DatabasesConfig  `yaml:"databases,omitempty"`
 }
 
 // DefaultConfig holds what a target gets where its configuration is silent.
@@ -82,6 +83,9 @@ func (c *Config) validate() error {
 		return fmt.Errorf("postgres target %q: statements.top is %d: use 1 to %d", c.Name, c.Statements.Top, mostStatements)
 	case c.Statements.Keep <= 0:
 		return fmt.Errorf("postgres target %q: statements.keep must be longer than 0s: use a duration such as 1h", c.Name)
+	}
+	if err := c.Databases.validate(); err != nil {
+		return fmt.Errorf("postgres target %q: %w", c.Name, err)
 	}
 	if c.DSN != "" {
 		if _, err := parseDSN(c.Name, string(c.DSN)); err != nil {

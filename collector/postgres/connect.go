@@ -26,8 +26,13 @@ func (c *Collector) connect(ctx context.Context) error {
 		}
 		c.drop()
 	}
-	if err := c.sessions.acquire(ctx); err != nil {
-		return err
+	if !c.sessions.try() {
+		if c.round != nil {
+			c.round.cancel() // Its session is worth less than ours.
+		}
+		if err := c.sessions.acquire(ctx); err != nil {
+			return err
+		}
 	}
 	s, err := c.open(ctx)
 	if err != nil {
@@ -76,12 +81,8 @@ func (c *Collector) adopt(major int) {
 		c.major = major
 		c.views = c.views[:0]
 		for _, v := range c.catalog {
-			if inVersion(major, v.since, v.until) {
-				var d decoder
-				if v.decoder != nil {
-					d = v.decoder(c)
-				}
-				c.views = append(c.views, newViewState(v, major, d))
+			if inVersion(major, v.since, v.until) && !v.inRounds() {
+				c.views = append(c.views, newViewState(v, major, v.newDecoder(c)))
 			}
 		}
 	}

@@ -198,4 +198,6 @@ func value(t testing.TB, o collectortest.Outcome, series string) float64 {
 }
 
 // needMonitor lists the parts that a role without pg_monitor cannot read.
-func needMonitor() []string { return []string{"stat_activity", "blocking", "connections", "horizon", "wal"} }
+func needMonitor() []string {
+	return []string{"stat_activity", "blocking", "connections", "horizon", "wal"}
+}

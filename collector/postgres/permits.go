@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// maxSessions is the most sessions that a target bears at a time: the kept one, and one that is being torn down, which
-// takes long where the network is dead.
+// maxSessions is the most sessions that a target bears at a time: the kept one, and one that walks over the databases or
+// is being torn down, which takes long where the network is dead.
 const maxSessions = 2
 
 // permits are what sessions are opened with. A permit comes back only once nothing is left of its session.
@@ -18,6 +18,15 @@ func newPermits() permits {
 		p <- struct{}{}
 	}
 	return p
+}
+
+func (p permits) try() bool {
+	select {
+	case <-p:
+		return true
+	default:
+		return false
+	}
 }
 
 func (p permits) acquire(ctx context.Context) error {

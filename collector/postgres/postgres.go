@@ -53,6 +53,12 @@ type Collector struct {
 	timeouts int       // connections in a row that were not answered
 	pause    time.Time // no connection before
 	closed   bool
+
+	round      *round // nil while none is under way
+	walked     map[*view]time.Time
+	places     []*place // by name
+	roundErr   error    // of the last round, as a whole
+	roundViews []*view  // that it should have read
 }
 
 // New returns a collector for one server, without connecting to it.
@@ -73,7 +79,7 @@ func newCollector(o Options, catalog []*view) *Collector {
 	}
 	c := &Collector{
 		cfg: o.Config, now: o.Now, catalog: catalog, parts: parts(catalog), sessions: newPermits(),
-		names: newFolder(o.Config.ApplicationNames, keepNames),
+		names: newFolder(o.Config.ApplicationNames, keepNames), walked: make(map[*view]time.Time),
 	}
 	c.statements = newStatements(o.Config.Statements, o.Now, c.intern.text)
 	return c
@@ -87,6 +93,9 @@ func (c *Collector) Close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closed = true
+	if c.round != nil {
+		c.round.cancel()
+	}
 	c.drop()
 }
 
@@ -121,6 +130,7 @@ func (c *Collector) collect(ctx context.Context, w *collector.Writer) error {
 		return c.down(err, false)
 	}
 	s := c.session
+	c.walk(w)
 	due := c.due(w)
 	deadline, _ := ctx.Deadline()
 	queries := make([]query, 0, 1+len(due))
@@ -188,9 +198,8 @@ func (c *Collector) query(v *viewState) query {
 // read takes the answers and writes the samples, one part after the other.
 func (c *Collector) read(w *collector.Writer, run *scrape, due []*viewState, monitor bool) {
 	var broken error // the session ended; nothing more can be read
-	around := &surroundings{
-		intern: &c.intern, fold: c.fold, server: c.session.server, rows: c.cfg.Relations,
-	}
+	around := &surroundings{intern: &c.intern, fold: c.fold, server: c.session.server}
+	now := c.now()
 	for _, v := range c.views {
 		w.Part(v.part, func() error {
 			if len(due) > 0 && due[0] == v {
@@ -206,28 +215,59 @@ func (c *Collector) read(w *collector.Writer, run *scrape, due []*viewState, mon
 					broken = err
 				}
 			}
-			return queryError(v.view.name, v.write(w, c.now()))
+			if v.slow && !v.readAt.IsZero() {
+				w.Add(age, now.Sub(v.readAt).Seconds(), v.view.name)
+			}
+			return queryError(v.view.name, v.write(w))
 		})
 	}
 	for _, v := range c.catalog {
-		if !inVersion(c.major, v.since, v.until) {
-			w.Part(v.part, func() error { return nil }) // There is nothing to read in this version.
+		if v.inRounds() || !inVersion(c.major, v.since, v.until) {
+			w.Part(v.part, func() error { return nil }) // There may be nothing to read, in this version or as yet.
 		}
 	}
+	c.writePlaces(w)
+	c.writeLeftOut(w)
 	if broken != nil {
 		c.drop()
+	}
+}
+
+// writeLeftOut tells how many rows the caps have left out of all databases.
+func (c *Collector) writeLeftOut(w *collector.Writer) {
+	more := make(map[*view]float64)
+	note := func(list []*viewState) {
+		for _, s := range list {
+			if s.capped && !s.readAt.IsZero() && w.Selected(s.part) {
+				more[s.view] += s.more
+			}
+		}
+	}
+	note(c.views)
+	for _, p := range c.places {
+		note(p.states)
+	}
+	for _, v := range c.catalog {
+		if n, ok := more[v]; ok {
+			w.Add(leftOut, n, v.name)
+		}
 	}
 }
 
 // fold gives an application_name, or the name that stands for those without series of their own.
 func (c *Collector) fold(name string) string { return c.names.name(name, c.now()) }
 
+// rows reads the answer to a view's query.
+func (r *scrape) rows(v *viewState, around *surroundings) error {
+	return r.read(v.statement, func(row [][]byte) error { return v.row(row, around) })
+}
+
 func (c *Collector) readView(run *scrape, v *viewState, monitor bool, around *surroundings) error {
 	v.begin(c.now())
 	if v.asks {
 		return run.askFor(v.view.extension)
 	}
-	err := run.read(v.statement, func(row [][]byte) error { return v.row(row, around) })
+	err := run.rows(v, around)
 	run.session.doubt(v.view.extension, err)
 	switch {
 	case err == nil && v.monitor && !monitor && v.rows > 0:

@@ -39,7 +39,6 @@ type surroundings struct {
 	intern *interner
 	fold   func(string) string
 	server string
-	rows   int // at most, of views that are capped
 }
 
 func newViewState(v *view, major int, d decoder) *viewState {
@@ -139,6 +138,7 @@ func (s *viewState) due(now time.Time, interval time.Duration) bool {
 	if o, ok := s.decoder.(occasional); ok && !o.wanted() {
 		return false
 	}
+	interval = s.pace(interval)
 	if s.err != nil {
 		interval = min(interval, retryAfter)
 	}
@@ -182,13 +182,7 @@ func (s *viewState) failed(err error) {
 }
 
 // write records the last values, and says so if the last try to read them failed.
-func (s *viewState) write(w *collector.Writer, now time.Time) error {
-	if s.slow && !s.readAt.IsZero() {
-		w.Add(age, now.Sub(s.readAt).Seconds(), s.view.name)
-	}
-	if s.capped && !s.readAt.IsZero() {
-		w.Add(leftOut, s.more, s.view.name)
-	}
+func (s *viewState) write(w *collector.Writer) error {
 	if err := s.last.write(w); err != nil {
 		return err
 	}

@@ -1,8 +1,10 @@
 package postgres
 
 import (
+	"cmp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/chronoops/chronoops/collector"
 )
@@ -20,12 +22,15 @@ type view struct {
 	values  []value
 	from    string // what follows the select list
 
-	slow    bool // at most once every Config.SlowInterval; in between the last values, with their age
-	monitor bool // without pg_read_all_stats the columns of its rows are hidden
-	folded  int  // 1 + index of the label whose distinct values are capped; 0 if none
-	server  int  // 1 + index of the label that is the server's address; 0 if none
-	capped  bool // at most Config.Relations rows, the first ones of the order in from
-	local   bool // about the connected database; read of other databases as well if these are configured
+	slow       bool          // at most once every Config.SlowInterval; in between the last values, with their age
+	every      time.Duration // instead of Config.SlowInterval; 0 for that
+	background bool          // too heavy for a scrape: read by walks over the databases
+	databases  []string      // patterns of the databases that walks read it of, whatever Config.Databases says
+	monitor    bool          // without pg_read_all_stats the columns of its rows are hidden
+	folded     int           // 1 + index of the label whose distinct values are capped; 0 if none
+	server     int           // 1 + index of the label that is the server's address; 0 if none
+	capped     bool          // at most Config.Relations rows, the first ones of the order in from
+	local      bool          // about the connected database; read of other databases as well if these are configured
 
 	// extension is the one that has the view. {schema} stands for its schema in from, and since and until of the
 	// values count its minor versions.
@@ -46,6 +51,17 @@ type value struct {
 	only         []int // indexes of the view's labels that the family has; nil for all
 	largest      bool  // folded rows keep the largest value instead of the sum
 }
+
+// newDecoder returns nil for a view that has none.
+func (v *view) newDecoder(c *Collector) decoder {
+	if v.decoder == nil {
+		return nil
+	}
+	return v.decoder(c)
+}
+
+// pace is the least time between two readings of a slow view.
+func (v *view) pace(slow time.Duration) time.Duration { return cmp.Or(v.every, slow) }
 
 // decoder turns rows into samples. It lives as long as the target keeps its major version.
 type decoder interface {

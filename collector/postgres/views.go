@@ -38,6 +38,7 @@ const (
 	partStatements       = "stat_statements"
 
 	partBlocking     = "blocking"
+	partBloat        = "bloat"
 	partConnections  = "connections"
 	partHorizon      = "horizon"
 	partProgress     = "progress"
@@ -53,7 +54,7 @@ const (
 func onDemand(part string) bool {
 	switch part {
 	case partWalReceiver, partXlog, partWraparound, partLongTransactions, partIdle, partAutovacuum, partBuffercache, partIndexIO, partStatements,
-		partUserIndexes, partFileSettings:
+		partUserIndexes, partFileSettings, partBloat:
 		return true
 	default:
 		return false
@@ -69,6 +70,7 @@ func views() []*view {
 		&rolesView, &settingsView, &pendingView, &tablesView, &tableIOView, &statWalReceiverView, &wraparoundView, &xlogView,
 		&longTransactionsView, &idleView, &autovacuumView, &indexIOView, &indexesView, &buffercacheView, &statementsView, &statementTextsView,
 		&fileSettingsView, &unusedIndexesView, &largestUnusedView, &databaseSizeView, &tableSizesView,
+		&tableBloatView, &indexBloatView, &bloatUnknownView,
 	}
 }
 
@@ -76,7 +78,7 @@ func views() []*view {
 func parts(views []*view) []collector.Part {
 	list := []collector.Part{{
 		Name: partServer, Default: true,
-		Families: []*collector.Family{up, static, collector.Down, age, leftOut},
+		Families: []*collector.Family{up, static, collector.Down, age, databaseAge, leftOut},
 	}}
 	index := map[string]int{}
 	for _, v := range views {
@@ -109,6 +111,11 @@ var (
 		Name: "chronoops_postgres_view_age_seconds", Type: collector.Gauge,
 		Help:   "How old the values of a view are that is not read at each scrape.",
 		Labels: []string{"view"},
+	}
+	databaseAge = &collector.Family{
+		Name: "chronoops_postgres_database_age_seconds", Type: collector.Gauge,
+		Help:   "How old the oldest values of a database are that are read in the background of scrapes.",
+		Labels: []string{"datname"},
 	}
 	leftOut = &collector.Family{
 		Name: "chronoops_postgres_view_rows_left_out", Type: collector.Gauge,
