@@ -30,6 +30,7 @@ type Config struct {
 
 	Statements StatementsConfig `yaml:"statements,omitempty"`
 	Databases  DatabasesConfig  `yaml:"databases,omitempty"`
+	Queries    []QueryConfig    `yaml:"queries,omitempty"`
 }
 
 // DefaultConfig holds what a target gets where its configuration is silent.
@@ -85,6 +86,9 @@ func (c *Config) validate() error {
 		return fmt.Errorf("postgres target %q: statements.keep must be longer than 0s: use a duration such as 1h", c.Name)
 	}
 	if err := c.Databases.validate(); err != nil {
+		return fmt.Errorf("postgres target %q: %w", c.Name, err)
+	}
+	if err := validateQueries(c.Queries); err != nil {
 		return fmt.Errorf("postgres target %q: %w", c.Name, err)
 	}
 	if c.DSN != "" {

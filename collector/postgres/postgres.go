@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -70,7 +69,11 @@ func New(o Options) (*Collector, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return newCollector(o, views()), nil
+	catalog := views()
+	for i := range o.Config.Queries {
+		catalog = append(catalog, o.Config.Queries[i].view())
+	}
+	return newCollector(o, catalog), nil
 }
 
 func newCollector(o Options, catalog []*view) *Collector {
@@ -138,7 +141,7 @@ func (c *Collector) collect(ctx context.Context, w *collector.Writer) error {
 		name: "server", sql: serverSQL, params: [][]byte{statementTimeout(time.Until(deadline))},
 	})
 	for _, v := range due {
-		queries = append(queries, c.query(v))
+		queries = append(queries, c.queries(v, time.Until(deadline))...)
 	}
 	run, err := s.send(ctx, queries)
 	if err != nil {
@@ -183,16 +186,16 @@ func (c *Collector) due(w *collector.Writer) []*viewState {
 	return due
 }
 
-// query is what to ask for a view; for one whose extension is not known, whether the extension is there.
-func (c *Collector) query(v *viewState) query {
+// queries are what to ask for a view; for one whose extension is not known, whether the extension is there.
+func (c *Collector) queries(v *viewState, left time.Duration) []query {
 	if v.view.extension != "" {
 		x, ok := c.session.extensions[v.view.extension]
 		if v.asks = !ok; v.asks {
-			return extensionsQuery
+			return []query{extensionsQuery}
 		}
 		v.adapt(x)
 	}
-	return v.query(c.cfg.Relations)
+	return v.queries(c.cfg.Relations, left)
 }
 
 // read takes the answers and writes the samples, one part after the other.
@@ -257,11 +260,6 @@ func (c *Collector) writeLeftOut(w *collector.Writer) {
 // fold gives an application_name, or the name that stands for those without series of their own.
 func (c *Collector) fold(name string) string { return c.names.name(name, c.now()) }
 
-// rows reads the answer to a view's query.
-func (r *scrape) rows(v *viewState, around *surroundings) error {
-	return r.read(v.statement, func(row [][]byte) error { return v.row(row, around) })
-}
-
 func (c *Collector) readView(run *scrape, v *viewState, monitor bool, around *surroundings) error {
 	v.begin(c.now())
 	if v.asks {
@@ -288,21 +286,21 @@ func queryError(view string, err error) error {
 	var pgErr *pgconn.PgError
 	text := collector.NetError(err)
 	switch {
+	case errors.As(err, &pgErr) && (strings.HasPrefix(pgErr.Code, "22") || strings.HasPrefix(pgErr.Code, "P0")):
+		text = "SQLSTATE " + pgErr.Code // The server's words may repeat a value.
 	case errors.As(err, &pgErr):
 		text = fmt.Sprintf("%s (SQLSTATE %s)", pgErr.Message, pgErr.Code)
 	case text == "":
 		text = err.Error()
 	}
-	if h := hint(err); h != "" {
+	if h := hint(view, err); h != "" {
 		text += ": " + h
 	}
 	return fmt.Errorf("read %s: %s", view, text)
 }
 
 // statementTimeout leaves a fifth of the time to the queries after one that runs into it. In milliseconds.
-func statementTimeout(left time.Duration) []byte {
-	return strconv.AppendInt(nil, max((left*4/5).Milliseconds(), 1), 10)
-}
+func statementTimeout(left time.Duration) []byte { return milliseconds(left * 4 / 5) }
 
 var versionNumber = regexp.MustCompile(`^\S+ (\d+(?:\.\d+)*)`)
 

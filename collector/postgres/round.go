@@ -135,15 +135,18 @@ func (r *round) read(ctx context.Context, name string, wanted func(*view) bool) 
 	s := r.session
 	p := &place{name: name}
 	deadline, _ := ctx.Deadline()
-	limit := statementTimeout(min(time.Until(deadline), longestQuery))
-	queries := []query{{name: "server", sql: serverSQL, params: [][]byte{limit}}}
+	left := min(time.Until(deadline), longestQuery)
+	queries := []query{{name: "server", sql: serverSQL, params: [][]byte{statementTimeout(left)}}}
 	for _, v := range r.views {
 		if !wanted(v) || !inVersion(s.major, v.since, v.until) {
 			continue
 		}
 		state := newViewState(v, s.major, v.newDecoder(nil))
 		p.states = append(p.states, state)
-		queries = append(queries, state.query(r.rows[v]))
+		if d, ok := state.decoder.(placed); ok {
+			d.in(name)
+		}
+		queries = append(queries, state.queries(r.rows[v], left)...)
 	}
 	if len(p.states) == 0 {
 		return

@@ -34,6 +34,15 @@ var initSQL = fmt.Sprintf(`SELECT set_config('search_path', 'pg_catalog, pg_temp
 const serverSQL = `SELECT set_config('statement_timeout', $1, false), version(),
 	pg_has_role('pg_read_all_stats', 'USAGE')::text`
 
+// timeoutQuery bounds the queries after it.
+func timeoutQuery(d time.Duration) query {
+	return query{name: "timeout", sql: "SELECT set_config('statement_timeout', $1, false)", params: [][]byte{milliseconds(d)}}
+}
+
+func milliseconds(d time.Duration) []byte {
+	return strconv.AppendInt(nil, max(d.Milliseconds(), 1), 10)
+}
+
 // session is one connection and the statements prepared on it.
 type session struct {
 	conn       *pgconn.PgConn
@@ -168,6 +177,43 @@ func (r *scrape) read(name string, row func([][]byte) error) error {
 	if errors.As(err, &pgErr) && (pgErr.Code == "0A000" || pgErr.Code == "26000") {
 		// The view changed under the prepared statement, or a proxy gave us another session: start afresh.
 		return &lostError{err}
+	}
+	return err
+}
+
+// rows reads the answers to the queries of a view.
+func (r *scrape) rows(v *viewState, around *surroundings) error {
+	if v.timeout > 0 {
+		if err := r.read("timeout", nil); err != nil {
+			if _, lost := errors.AsType[*lostError](err); lost {
+				return err
+			}
+		}
+	}
+	d, ok := v.decoder.(describer)
+	describe := func() error {
+		if !ok {
+			return nil
+		}
+		ok = false
+		var columns []string
+		for _, f := range r.session.statements[v.statement].Fields {
+			columns = append(columns, f.Name)
+		}
+		return d.describe(columns)
+	}
+	var bad error
+	err := r.read(v.statement, func(row [][]byte) error {
+		if bad == nil {
+			bad = describe()
+		}
+		if bad != nil {
+			return bad
+		}
+		return v.row(row, around)
+	})
+	if err == nil {
+		err = describe() // without a row
 	}
 	return err
 }

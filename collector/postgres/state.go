@@ -60,7 +60,8 @@ func (s *viewState) adapt(x extension) {
 	}
 }
 
-func (s *viewState) query(rows int) query {
+// queries are what to send: before a query with a timeout of its own, one that sets it. left is until the deadline.
+func (s *viewState) queries(rows int, left time.Duration) []query {
 	q := query{name: s.statement, sql: s.sql}
 	switch {
 	case s.decoder != nil:
@@ -71,7 +72,10 @@ func (s *viewState) query(rows int) query {
 	if s.changes != "" {
 		q.params = [][]byte{[]byte(s.token)}
 	}
-	return q
+	if s.timeout == 0 {
+		return []query{q}
+	}
+	return []query{timeoutQuery(min(s.timeout, left*4/5)), q}
 }
 
 // row decodes one row into scratch.

@@ -102,12 +102,13 @@ func plainStatement(sql string) string {
 			b.WriteString(t.text)
 		}
 	}
-	return shorten(b.String())
+	return cut(b.String(), longestText)
 }
 
-func shorten(s string) string {
-	if utf8.RuneCountInString(s) <= longestText {
+// cut shortens s to that many characters.
+func cut(s string, most int) string {
+	if utf8.RuneCountInString(s) <= most {
 		return s
 	}
-	return string([]rune(s)[:longestText-1]) + "…"
+	return string([]rune(s)[:most-1]) + "…"
 }

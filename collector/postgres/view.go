@@ -25,6 +25,7 @@ type view struct {
 	slow       bool          // at most once every Config.SlowInterval; in between the last values, with their age
 	every      time.Duration // instead of Config.SlowInterval; 0 for that
 	background bool          // too heavy for a scrape: read by walks over the databases
+	timeout    time.Duration // of the query, if it is to be shorter than the scrape's deadline; 0 for none
 	databases  []string      // patterns of the databases that walks read it of, whatever Config.Databases says
 	monitor    bool          // without pg_read_all_stats the columns of its rows are hidden
 	folded     int           // 1 + index of the label whose distinct values are capped; 0 if none
@@ -72,6 +73,12 @@ type decoder interface {
 	// end is called after the last row.
 	end(out *samples) error
 }
+
+// describer is a decoder that wants to know the names of the columns before their rows.
+type describer interface{ describe(columns []string) error }
+
+// placed is a decoder that wants to know the database.
+type placed interface{ in(database string) }
 
 // occasional is a decoder whose view is read only when there is something to learn.
 type occasional interface{ wanted() bool }

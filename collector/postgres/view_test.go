@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -138,7 +139,8 @@ func TestTables(t *testing.T) {
 			if !inVersion(major, v.since, v.until) {
 				continue
 			}
-			if names[v.name] || v.name == "server" || v.name == "bounds" || v.name == extensionsQuery.name {
+			if names[v.name] || slices.Contains([]string{"server", "bounds", "timeout", "databases", extensionsQuery.name}, v.name) ||
+				strings.HasPrefix(v.name, queryPrefix) {
 				t.Errorf("two queries of version %d are called %s", major, v.name)
 			}
 			names[v.name] = true
