@@ -13,20 +13,13 @@ import (
 
 	"github.com/chronoops/chronoops/tools/parts"
 	"github.com/chronoops/chronoops/tools/stack"
+	"github.com/chronoops/chronoops/tools/stack/stacktest"
 )
 
 func postgres(t *testing.T, o stack.PostgresOptions) *stack.Postgres {
 	t.Helper()
 	p, err := stack.StartPostgres(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := p.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	return p
+	return stacktest.Run(t, p, err)
 }
 
 // ask returns the one value that a query gives.
