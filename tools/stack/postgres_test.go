@@ -13,20 +13,13 @@ import (
 
 	"github.com/chronoops/chronoops/tools/parts"
 	"github.com/chronoops/chronoops/tools/stack"
+	"github.com/chronoops/chronoops/tools/stack/stacktest"
 )
 
 func postgres(t *testing.T, o stack.PostgresOptions) *stack.Postgres {
 	t.Helper()
 	p, err := stack.StartPostgres(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := p.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	return p
+	return stacktest.Run(t, p, err)
 }
 
 // ask returns the one value that a query gives.
@@ -116,4 +109,24 @@ func TestPostgresRestarts(t *testing.T) {
 		pid = p.PID()
 	}
 	stopped(t, p, fmt.Sprintf("127.0.0.1:%d", p.Port), p.Dir)
+}
+
+func TestPostgresOfManyTables(t *testing.T) {
+	t.Parallel()
+	p := postgres(t, stack.PostgresOptions{})
+	names, err := p.CreateDatabases(t.Context(), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := ask(t, p.URL, "SELECT count(*) FROM pg_database WHERE datname = ANY($1)", names); got != "10" {
+		t.Errorf("%s databases, want 10", got)
+	}
+	if err := p.CreateTables(t.Context(), names[3], 250); err != nil {
+		t.Fatal(err)
+	}
+	for database, want := range map[string]string{names[3]: "250", names[4]: "0"} {
+		if got := ask(t, p.As("postgres", database), "SELECT count(*) FROM pg_stat_user_tables"); got != want {
+			t.Errorf("%s has %s tables, want %s", database, got, want)
+		}
+	}
 }
