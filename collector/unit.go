@@ -164,7 +164,7 @@ func (u *Unit) wait(ctx context.Context, r *run) (*result, error) {
 	case <-ctx.Done():
 	}
 	select {
-	case <-r.done: // long ago: the scrape was waiting for another unit
+	case <-r.done: // while the scrape waited for another unit
 		return r.res, nil
 	default:
 		u.leave(r, ctx.Err())

@@ -99,6 +99,9 @@ func (s *server) start(ctx context.Context) (err error) {
 	if s.host, err = newHostUnits(s.f.host, s.log); err != nil {
 		return err
 	}
+	for _, u := range s.host {
+		u.ReportAs(reports["host"])
+	}
 	if s.f.selection.any(s.host) {
 		s.registry.MustRegister(standIn("node_exporter"))
 	}

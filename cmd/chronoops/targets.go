@@ -116,11 +116,7 @@ func newHostUnits(o host.Options, log *slog.Logger) (hostUnits, error) {
 	if err != nil {
 		return nil, fmt.Errorf("filesystem collector: %w", err)
 	}
-	units := hostUnits{collector.NewUnit("host", kernel, log), collector.NewUnit("host/filesystem", filesystem, log)}
-	for _, u := range units {
-		u.ReportAs(reports["host"])
-	}
-	return units, nil
+	return hostUnits{collector.NewUnit("host", kernel, log), collector.NewUnit("host/filesystem", filesystem, log)}, nil
 }
 
 // exposition is what is scraped: one Set for /metrics and one for each target.
