@@ -260,25 +260,28 @@ func (u *Unit) logFailures(reports []report, on []bool, err error) {
 }
 
 func (u *Unit) logFailure(part string, err error) {
+	was, outcome := u.failing[part], rank(err)
+	if outcome == failed {
+		u.failing[part] = err
+	} else if was != nil {
+		delete(u.failing, part)
+	}
+	still := outcome == failed && was != nil && was.Error() == err.Error()
+	if outcome == succeeded && was == nil || (still || outcome == hadNothing) && !u.log.Enabled(context.Background(), slog.LevelDebug) {
+		return // the way of nearly every scrape, for which nothing must be allocated
+	}
 	log := u.log
 	if part != "" {
 		log = log.With("part", part)
 	}
-	was := u.failing[part]
-	if errors.Is(err, ErrNoData) {
-		delete(u.failing, part)
+	switch {
+	case outcome == hadNothing:
 		log.Debug("Nothing of this kind to collect", "err", err)
 		return
-	}
-	if err == nil {
-		if was != nil {
-			delete(u.failing, part)
-			log.Info("Collection works again")
-		}
+	case outcome == succeeded:
+		log.Info("Collection works again")
 		return
-	}
-	u.failing[part] = err
-	if was != nil && was.Error() == err.Error() {
+	case still:
 		log.Debug("Collection still fails", "err", err)
 		return
 	}
