@@ -80,8 +80,12 @@ func TestNothingGrows(t *testing.T) {
 	}
 	h := newTestExposer(ExposerOptions{OpenMetrics: true}).Metrics(func() *Set { return s })
 	requests := [][]string{
-		{"/metrics"}, {"/metrics", "Accept-Encoding", "gzip"}, {"/metrics?collect[]=known", "Accept-Encoding", "zstd"},
-		{"/metrics?exclude[]=known"}, {"/metrics", "Accept", acceptText}, {"/metrics", "Accept", acceptProtos},
+		{"/metrics"},
+		{"/metrics", "Accept-Encoding", "gzip"},
+		{"/metrics?collect[]=known", "Accept-Encoding", "zstd"},
+		{"/metrics?exclude[]=known"},
+		{"/metrics", "Accept", acceptText},
+		{"/metrics", "Accept", acceptProtos},
 	}
 	scrapes := func(n int) (heap uint64, goroutines, fds int) {
 		for i := range n {

@@ -364,7 +364,7 @@ func TestSetsShareUnits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := slog.New(slog.DiscardHandler)
 		c := &fake{parts: []string{"a", "b"}}
-		c.collect = func(ctx context.Context, w *Writer) error {
+		c.collect = func(_ context.Context, w *Writer) error {
 			for _, p := range c.parts {
 				time.Sleep(time.Second)
 				w.Part(p, func() error { w.Add(fakeValue, float64(c.calls.Load()), p); return nil })
