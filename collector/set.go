@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -19,7 +18,7 @@ const DefaultTimeout = 10 * time.Second
 type Set struct {
 	units   []*Unit
 	all     []answer // those of a scrape that asks for everything, without results
-	own     []*Unit  // the process's own metrics
+	own     *Unit    // the process's own metrics, nil for none
 	legacy  bool
 	log     *slog.Logger
 	known   []string
@@ -34,10 +33,7 @@ type Set struct {
 // SetOptions are what a Set needs besides its units.
 type SetOptions struct {
 	Selection Selection
-	// Own and OwnUnits are the process's own metrics. They are part of every scrape, whatever is selected, and nothing is
-	// reported about them.
-	Own      prometheus.Gatherer // may be nil
-	OwnUnits []*Unit
+	Own       prometheus.Gatherer // the process's own metrics, part of every scrape; may be nil
 	// LegacyNames exposes families that have a legacy name under both names.
 	LegacyNames bool
 	Logger      *slog.Logger
@@ -48,7 +44,7 @@ func NewSet(units []*Unit, o SetOptions) (*Set, error) {
 	if err := checkParts(units); err != nil {
 		return nil, err
 	}
-	s := &Set{units: units, own: slices.Clone(o.OwnUnits), legacy: o.LegacyNames, log: o.Logger, w: newWriter(nil), warned: make(map[string]bool)}
+	s := &Set{units: units, legacy: o.LegacyNames, log: o.Logger, w: newWriter(nil), warned: make(map[string]bool)}
 	for _, u := range units {
 		for _, p := range u.parts {
 			s.known = append(s.known, p.Name)
@@ -58,7 +54,7 @@ func NewSet(units []*Unit, o SetOptions) (*Set, error) {
 		}
 	}
 	if o.Own != nil {
-		s.own = append(s.own, NewUnit("own", ownMetrics{o.Own}, o.Logger))
+		s.own = NewUnit("own", ownMetrics{o.Own}, o.Logger)
 	}
 	s.all = s.answers(s.enabled)
 	return s, nil
@@ -76,7 +72,6 @@ func (o ownMetrics) Collect(_ context.Context, w *Writer) error { return w.Gathe
 // answer is what became of one unit in one scrape.
 type answer struct {
 	unit *Unit
-	own  bool // of the process itself
 	mask string
 	run  *run // started by the scrape; nil if another one's is running
 	res  *result
@@ -91,8 +86,8 @@ func (s *Set) answers(selected []string) (list []answer) {
 			list = append(list, answer{unit: u, mask: mask})
 		}
 	}
-	for _, u := range s.own {
-		list = append(list, answer{unit: u, own: true, mask: strings.Repeat("1", len(u.parts))})
+	if s.own != nil {
+		list = append(list, answer{unit: s.own})
 	}
 	return list
 }
@@ -140,19 +135,18 @@ func (s *Set) snapshot(answers []answer) *Snapshot {
 	defer s.mu.Unlock()
 	results := make([]*result, 0, len(answers)+1)
 	ownFailed := false
-	s.w.begin(nil)
+	s.w.begin("")
 	for _, a := range answers {
 		if a.res != nil {
 			results = append(results, a.res)
 		} else if errors.Is(a.err, errBusy) {
 			a.unit.log.Debug("Collector is still running from an earlier scrape")
 		}
-		if a.own {
-			ownFailed = ownFailed || a.res.failed()
-			continue
+		if a.unit == s.own {
+			ownFailed = a.res == nil || a.res.err != nil
 		}
 		for i, p := range a.unit.parts {
-			if a.mask[i] == '1' {
+			if selected(a.mask, i) {
 				a.report(i).record(s.w, a.unit, p.Name)
 			}
 		}

@@ -449,21 +449,6 @@ func TestOwnMetrics(t *testing.T) {
 	if diff := cmp.Diff([]string{`fake{part="a"} 1`, `chronoops_own 1`, `success{collector="a"} 1`}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-
-	// Units of the process itself have parts that nobody selects, and that may have the name of another's.
-	log := slog.New(slog.DiscardHandler)
-	unit := NewUnit("process", &fake{parts: []string{"a"}, collect: func(_ context.Context, w *Writer) error {
-		w.Part("a", func() error { w.Add(&Family{Name: "process"}, 1); return nil })
-		return nil
-	}}, log)
-	s, err := NewSet([]*Unit{NewUnit("a", &fake{parts: []string{"a", "b"}}, log)}, SetOptions{Own: reg, OwnUnits: []*Unit{unit}, Logger: log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	got = scrape(t, s, time.Minute, Query{Collect: []string{"b"}})
-	if diff := cmp.Diff([]string{`fake{part="b"} 1`, `chronoops_own 1`, `success{collector="b"} 1`, `process 1`}, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
 }
 
 func TestDuplicateAcrossCollectors(t *testing.T) {
