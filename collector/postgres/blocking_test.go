@@ -21,7 +21,7 @@ func waitFor(t *testing.T, admin *pgx.Conn, p *stack.Postgres, app, sql string) 
 	conn := connect(t, p.URL, "application_name", app)
 	const waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 	before := number(t, admin, waiting)
-	go func() { _, _ = conn.Exec(context.Background(), sql) }()
+	background(t, func(ctx context.Context) { _, _ = conn.Exec(ctx, sql) })
 	for deadline := time.Now().Add(enough); number(t, admin, waiting) == before; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s does not wait", sql)

@@ -238,7 +238,7 @@ func TestLocks(t *testing.T) {
 	for range 3 {
 		o := s.Scrape(enough)
 		// Who reads the locked catalog gives up after lock_timeout; the others answer.
-		wantUp(t, o, "stat_activity", "stat_database", "locks", "database", "stat_database_conflicts", "replication_slots", "stat_replication",
+		wantUp(t, o, "stat_activity", "stat_database", "locks", "blocking", "database", "stat_database_conflicts", "replication_slots", "stat_replication",
 			"stat_progress_vacuum", "progress")
 		if n := sessions(t, holder); n > 2 {
 			t.Errorf("%d sessions of ours, want at most 2", n)

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 )
 
 const (
@@ -115,9 +117,23 @@ func majorVersion(s string) (int, error) {
 }
 
 // close ends the session in good order, or tears it down where the server does not answer. The returned channel is
-// closed once nothing is left of it.
+// closed once nothing is left of it, on the server neither if that answers.
 func (s *session) close() <-chan struct{} {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	const patience = time.Second
+	if hijacked, err := s.conn.Hijack(); err == nil { // It is idle.
+		done := make(chan struct{})
+		defer close(done)
+		defer hijacked.Conn.Close()
+		if hijacked.Conn.SetDeadline(time.Now().Add(patience)) != nil {
+			return done
+		}
+		hijacked.Frontend.Send(&pgproto3.Terminate{})
+		if hijacked.Frontend.Flush() == nil {
+			_, _ = io.Copy(io.Discard, hijacked.Conn) // The server closes its end when the session is gone.
+		}
+		return done
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	_ = s.conn.Close(ctx) // There is nobody to tell, and nothing to do about it.
 	return s.conn.CleanupDone()
