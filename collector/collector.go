@@ -7,6 +7,7 @@ package collector
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -51,6 +52,9 @@ type Part struct {
 	Default  bool      // on unless switched off
 	Families []*Family // what it can emit; feeds the metric reference
 }
+
+// ErrNoData is a part's error if the target has nothing of its kind, such as hardware or a kernel feature.
+var ErrNoData = errors.New("nothing of this kind here")
 
 // Collector reads one kind of target. It is never run twice at the same time.
 type Collector interface {

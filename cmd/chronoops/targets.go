@@ -105,15 +105,15 @@ type hostUnits []*collector.Unit
 
 func newHostUnits(o host.Options, log *slog.Logger) (hostUnits, error) {
 	o.Logger = log
-	kernel, err := host.NewKernel(o)
+	sources, err := host.New(o)
 	if err != nil {
-		return nil, fmt.Errorf("host collector: %w", err)
+		return nil, err
 	}
-	filesystem, err := host.NewFilesystem(o)
-	if err != nil {
-		return nil, fmt.Errorf("filesystem collector: %w", err)
+	var units hostUnits
+	for _, source := range sources {
+		units = append(units, collector.NewUnit(source.Name, source.Collector, log))
 	}
-	return hostUnits{collector.NewUnit("host", kernel, log), collector.NewUnit("host/filesystem", filesystem, log)}, nil
+	return units, nil
 }
 
 // exposition is what is scraped: one Set for /metrics and one for each target.

@@ -13,6 +13,8 @@ const (
 	diskFields = 17
 )
 
+var diskArea = area{name: "diskstats", families: diskFamilies, open: openDisks}
+
 // diskStat is a column of /proc/diskstats (Documentation/admin-guide/iostats.rst) and what it is divided by.
 type diskStat struct {
 	family *collector.Family
@@ -85,18 +87,26 @@ func parseDiskstats(b []byte, yield func(d *disk)) error {
 	return nil
 }
 
-func (k *Kernel) recordDisks(w *collector.Writer) (err error) {
-	if k.buf, err = k.diskstats.read(k.buf); err != nil {
-		return err
+func openDisks(s *sources) (reader, error) {
+	skip, err := s.o.Disks.only()
+	if err != nil {
+		return nil, err
 	}
-	return parseDiskstats(k.buf, func(d *disk) {
-		name := string(d.name)
-		if k.skipDisk(name) {
-			return
+	f := s.proc("diskstats")
+	return func(w *collector.Writer) error {
+		b, err := s.content(f)
+		if err != nil {
+			return err
 		}
-		for i, s := range diskStats[:d.n] {
-			w.Add(s.family, float64(d.values[i])/s.unit, name)
-		}
-		k.recordUdev(w, name, d.major, d.minor)
-	})
+		return parseDiskstats(b, func(d *disk) {
+			name := string(d.name)
+			if skip(name) {
+				return
+			}
+			for i, s := range diskStats[:d.n] {
+				w.Add(s.family, float64(d.values[i])/s.unit, name)
+			}
+			s.recordUdev(w, name, d.major, d.minor)
+		})
+	}, nil
 }

@@ -57,13 +57,13 @@ type statCall struct {
 
 // NewFilesystem returns a collector over o.
 func NewFilesystem(o Options) (*Filesystem, error) {
-	skipMount, err := exclude("mount points", o.MountPointsExclude)
+	skipMount, err := o.MountPoints.only()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("collector filesystem: mount points: %w", err)
 	}
-	skipFSType, err := exclude("file system types", o.FSTypesExclude)
+	skipFSType, err := o.FSTypes.only()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("collector filesystem: file system types: %w", err)
 	}
 	return &Filesystem{
 		o: o, skipMount: skipMount, skipFSType: skipFSType, statfs: statfs, calls: make(map[string]*statCall),
@@ -82,6 +82,9 @@ func statfs(path string, buf *unix.Statfs_t) error {
 func (f *Filesystem) Parts() []collector.Part {
 	return []collector.Part{{Name: "filesystem", Default: true, Families: fsFamilies}}
 }
+
+// Close implements Source's collector; no file is kept open.
+func (f *Filesystem) Close() {}
 
 // Collect implements collector.Collector.
 func (f *Filesystem) Collect(ctx context.Context, w *collector.Writer) error {
@@ -251,11 +254,4 @@ func record(w *collector.Writer, m mount, call *statCall) {
 	add(fsFilesFree, float64(s.Ffree))
 	add(fsPurgeable, 0)
 	w.Add(fsMountInfo, 1, m.device, m.major, m.minor, m.point)
-}
-
-func bool01(b bool) float64 {
-	if b {
-		return 1
-	}
-	return 0
 }

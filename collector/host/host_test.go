@@ -48,19 +48,25 @@ func fixture(t testing.TB) Options {
 	return o
 }
 
-func fixtureKernel(t testing.TB) *Kernel {
+func fixtureKernel(t testing.TB) *Group {
 	t.Helper()
-	k, err := NewKernel(fixture(t))
+	s := newSources(fixture(t))
+	s.now = func() time.Time {
+		return time.Date(2026, 11, 22, 12, 0, 0, 250e6, time.FixedZone("CET", 3600))
+	}
+	s.uname = func() (utsname, error) {
+		return utsname{"Linux", "6.12.0", "#1 SMP", "x86_64", "web1", "(none)"}, nil
+	}
+	return newTestGroup(t, s, kernelAreas())
+}
+
+func newTestGroup(t testing.TB, s *sources, areas []area) *Group {
+	t.Helper()
+	g, err := newGroup(s, areas)
 	if err != nil {
 		t.Fatal(err)
 	}
-	k.now = func() time.Time {
-		return time.Date(2026, 11, 22, 12, 0, 0, 250e6, time.FixedZone("CET", 3600))
-	}
-	k.uname = func() (utsname, error) {
-		return utsname{"Linux", "6.12.0", "#1 SMP", "x86_64", "web1", "(none)"}, nil
-	}
-	return k
+	return g
 }
 
 func fixtureFilesystem(t testing.TB) *Filesystem {
@@ -158,10 +164,7 @@ func TestNames(t *testing.T) {
 
 // TestThisHost reads the machine that the test runs on.
 func TestThisHost(t *testing.T) {
-	k, err := NewKernel(Defaults())
-	if err != nil {
-		t.Fatal(err)
-	}
+	k := newTestGroup(t, newSources(Defaults()), kernelAreas())
 	text, success := collectortest.Scrape(t, k)
 	for _, part := range []string{"cpu", "stat", "meminfo", "loadavg", "netdev", "uname", "time"} {
 		if !success[part] {
@@ -189,10 +192,7 @@ func TestThisHost(t *testing.T) {
 func TestMissingFiles(t *testing.T) {
 	o := Defaults()
 	o.ProcFS, o.SysFS, o.UdevData = t.TempDir(), t.TempDir(), t.TempDir()
-	k, err := NewKernel(o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	k := newTestGroup(t, newSources(o), kernelAreas())
 	_, success := collectortest.Scrape(t, k)
 	want := map[string]bool{
 		"cpu": false, "stat": false, "meminfo": false, "loadavg": false, "diskstats": false,
@@ -212,16 +212,15 @@ func TestMissingFiles(t *testing.T) {
 
 func TestBadExpressions(t *testing.T) {
 	for name, set := range map[string]func(o *Options){
-		"mount points": func(o *Options) { o.MountPointsExclude = "(" },
-		"types":        func(o *Options) { o.FSTypesExclude = "(" },
-		"disks":        func(o *Options) { o.DisksExclude = "(" },
-		"devices":      func(o *Options) { o.NetDevsExclude = "(" },
+		"mount points": func(o *Options) { o.MountPoints.Exclude = "(" },
+		"types":        func(o *Options) { o.FSTypes.Exclude = "(" },
+		"disks":        func(o *Options) { o.Disks.Exclude = "(" },
+		"devices":      func(o *Options) { o.NetDevs.Include = "(" },
+		"both":         func(o *Options) { o.Disks.Include = "sda" },
 	} {
 		o := Defaults()
 		set(&o)
-		_, kernelErr := NewKernel(o)
-		_, filesystemErr := NewFilesystem(o)
-		if kernelErr == nil && filesystemErr == nil {
+		if _, err := New(o); err == nil {
 			t.Errorf("%s: a broken expression was accepted", name)
 		}
 	}
@@ -389,11 +388,7 @@ func descriptors(t *testing.T) int {
 }
 
 func BenchmarkKernel(b *testing.B) {
-	k, err := NewKernel(Defaults())
-	if err != nil {
-		b.Fatal(err)
-	}
-	benchmark(b, k)
+	benchmark(b, newTestGroup(b, newSources(Defaults()), kernelAreas()))
 }
 
 func BenchmarkFilesystem(b *testing.B) {

@@ -6,6 +6,8 @@ import (
 	"github.com/chronoops/chronoops/collector"
 )
 
+var meminfoArea = area{name: "meminfo", families: meminfoFamilies, open: openMeminfo}
+
 // memField is a line of /proc/meminfo (fs/proc/meminfo.c).
 type memField struct {
 	key   string // in the file
@@ -128,13 +130,17 @@ func parseMeminfo(b []byte, yield func(key []byte, value float64)) error {
 	return nil
 }
 
-func (k *Kernel) recordMeminfo(w *collector.Writer) (err error) {
-	if k.buf, err = k.meminfo.read(k.buf); err != nil {
-		return err
-	}
-	return parseMeminfo(k.buf, func(key []byte, value float64) {
-		if f, ok := meminfoByKey[string(key)]; ok {
-			w.Add(f, value)
+func openMeminfo(s *sources) (reader, error) {
+	f := s.proc("meminfo")
+	return func(w *collector.Writer) error {
+		b, err := s.content(f)
+		if err != nil {
+			return err
 		}
-	})
+		return parseMeminfo(b, func(key []byte, value float64) {
+			if f, ok := meminfoByKey[string(key)]; ok {
+				w.Add(f, value)
+			}
+		})
+	}, nil
 }

@@ -18,6 +18,11 @@ const (
 )
 
 var (
+	cpuArea  = area{name: "cpu", families: cpuFamilies, open: openCPU}
+	statArea = area{name: "stat", families: statFamilies, open: openStat}
+)
+
+var (
 	cpuSeconds  = counter("node_cpu_seconds_total", "Time the CPU spent in each mode.", "cpu", "mode")
 	cpuGuest    = counter("node_cpu_guest_seconds_total", "Time the CPU spent running guests, which is part of modes user and nice.", "cpu", "mode")
 	cpuFamilies = []*collector.Family{cpuSeconds, cpuGuest}
@@ -103,40 +108,61 @@ func (s *kernelStat) parseCPU(id, fields []byte) error {
 	return err
 }
 
-// readStat reads /proc/stat, once for all parts of a collection.
-func (k *Kernel) readStat() error {
-	if !k.statRead {
-		k.statRead = true
-		k.buf, k.statErr = k.stat.read(k.buf)
-		if k.statErr == nil {
-			k.statErr = parseStat(k.buf, &k.kstat)
-		}
-	}
-	return k.statErr
+// statSource is /proc/stat, read once for both its areas.
+type statSource struct {
+	f     *file
+	round uint64 // the collection that read it
+	err   error
+	kernelStat
 }
 
-func (k *Kernel) recordCPU(w *collector.Writer) error {
-	if err := k.readStat(); err != nil {
-		return err
+func (s *sources) openStat() {
+	if s.stat == nil {
+		s.stat = &statSource{f: s.proc("stat")}
 	}
-	for i := range k.kstat.cpus {
-		c := &k.kstat.cpus[i]
-		c.ticks = steady(k.cpus[c.id], c.ticks)
-		k.cpus[c.id] = c.ticks
-		id := strconv.Itoa(c.id)
-		for j, mode := range cpuModeNames {
-			w.Add(cpuSeconds, float64(c.ticks[j])/userHZ, id, mode)
-		}
-		w.Add(cpuGuest, float64(c.ticks[cpuModes])/userHZ, id, "user")
-		w.Add(cpuGuest, float64(c.ticks[cpuModes+1])/userHZ, id, "nice")
-	}
-	if len(k.cpus) > len(k.kstat.cpus) { // some are offline: they start afresh
-		clear(k.cpus)
-		for _, c := range k.kstat.cpus {
-			k.cpus[c.id] = c.ticks
+}
+
+func (s *sources) readStat() (*kernelStat, error) {
+	st := s.stat
+	if st.round != s.round {
+		st.round = s.round
+		var b []byte
+		if b, st.err = s.content(st.f); st.err == nil {
+			st.err = parseStat(b, &st.kernelStat)
 		}
 	}
-	return nil
+	return &st.kernelStat, st.err
+}
+
+func openCPU(s *sources) (reader, error) {
+	s.openStat()
+	was := make(map[int]cpuTicks)
+	return func(w *collector.Writer) error {
+		stat, err := s.readStat()
+		if err != nil {
+			return err
+		}
+		for i := range stat.cpus {
+			c := &stat.cpus[i]
+			c.ticks = steady(was[c.id], c.ticks)
+			was[c.id] = c.ticks
+			id := strconv.Itoa(c.id)
+			for j, mode := range cpuModeNames {
+				w.Add(cpuSeconds, float64(c.ticks[j])/userHZ, id, mode)
+			}
+			if s.o.CPUGuest {
+				w.Add(cpuGuest, float64(c.ticks[cpuModes])/userHZ, id, "user")
+				w.Add(cpuGuest, float64(c.ticks[cpuModes+1])/userHZ, id, "nice")
+			}
+		}
+		if len(was) > len(stat.cpus) { // some are offline: they start afresh
+			clear(was)
+			for _, c := range stat.cpus {
+				was[c.id] = c.ticks
+			}
+		}
+		return nil
+	}, nil
 }
 
 // steady holds back fields that the kernel lets go back a little (idle and iowait do), which Prometheus would take for
@@ -151,16 +177,19 @@ func steady(was, is cpuTicks) cpuTicks {
 	return is
 }
 
-func (k *Kernel) recordStat(w *collector.Writer) error {
-	if err := k.readStat(); err != nil {
-		return err
-	}
-	s := &k.kstat
-	w.Add(interrupts, float64(s.intr))
-	w.Add(contextSwitches, float64(s.ctxt))
-	w.Add(forks, float64(s.processes))
-	w.Add(bootTime, float64(s.btime))
-	w.Add(procsRunning, float64(s.running))
-	w.Add(procsBlocked, float64(s.blocked))
-	return nil
+func openStat(s *sources) (reader, error) {
+	s.openStat()
+	return func(w *collector.Writer) error {
+		stat, err := s.readStat()
+		if err != nil {
+			return err
+		}
+		w.Add(interrupts, float64(stat.intr))
+		w.Add(contextSwitches, float64(stat.ctxt))
+		w.Add(forks, float64(stat.processes))
+		w.Add(bootTime, float64(stat.btime))
+		w.Add(procsRunning, float64(stat.running))
+		w.Add(procsBlocked, float64(stat.blocked))
+		return nil
+	}, nil
 }

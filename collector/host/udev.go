@@ -43,18 +43,17 @@ func parseUdev(data string) udevProperties {
 }
 
 // recordUdev records what is known about a disk besides its counters. Without udev only the numbers are.
-func (k *Kernel) recordUdev(w *collector.Writer, dev string, major, minor uint64) {
+func (s *sources) recordUdev(w *collector.Writer, dev string, major, minor uint64) {
 	maj, mnr := strconv.FormatUint(major, 10), strconv.FormatUint(minor, 10)
 	var props udevProperties
-	var err error
-	if k.small, err = readFile(k.o.UdevData+"/b"+maj+":"+mnr, k.small); err == nil {
-		props = parseUdev(string(k.small))
+	if b, err := s.read(s.o.UdevData + "/b" + maj + ":" + mnr); err == nil {
+		props = parseUdev(string(b))
 	} else if !errors.Is(err, fs.ErrNotExist) {
-		k.o.Logger.Debug("Cannot read udev's data about a disk", "device", dev, "err", err)
+		s.o.Logger.Debug("Cannot read udev's data about a disk", "device", dev, "err", err)
 	}
 	serial := cmp.Or(props["SCSI_IDENT_SERIAL"], props["ID_SERIAL_SHORT"], props["ID_SERIAL"])
 	w.Add(diskInfo, 1, dev, maj, mnr, props["ID_PATH"], props["ID_WWN"], props["ID_MODEL"], serial, props["ID_REVISION"],
-		k.rotational(dev))
+		s.rotational(dev))
 	if t := props["ID_FS_TYPE"]; t != "" {
 		w.Add(diskFilesystem, 1, dev, t, props["ID_FS_USAGE"], props["ID_FS_UUID"], props["ID_FS_VERSION"])
 	}
@@ -79,11 +78,10 @@ func (k *Kernel) recordUdev(w *collector.Writer, dev string, major, minor uint64
 }
 
 // rotational returns "1" for a disk that turns, "0" for any other or if the kernel does not tell.
-func (k *Kernel) rotational(dev string) string {
-	var err error
+func (s *sources) rotational(dev string) string {
 	// A slash in a device's name is an exclamation mark in sysfs.
-	path := k.o.SysFS + "/block/" + strings.ReplaceAll(dev, "/", "!") + "/queue/rotational"
-	if k.small, err = readFile(path, k.small); err == nil && strings.TrimSpace(string(k.small)) == "1" {
+	path := s.sysPath("block", strings.ReplaceAll(dev, "/", "!"), "queue/rotational")
+	if turns, err := s.attribute(path); err == nil && turns == "1" {
 		return "1"
 	}
 	return "0"
