@@ -32,6 +32,7 @@ type serveFlags struct {
 	disableExporter bool
 	maxRequests     int
 	timeoutOffset   time.Duration
+	maxProcs        int
 	openMetrics     bool
 	withReceiver    bool
 	pprof           bool
@@ -56,6 +57,8 @@ func (f *serveFlags) register(cmd *kingpin.CmdClause, app *kingpin.Application) 
 	cmd.Flag("web.enable-openmetrics", "Offer OpenMetrics, which renames counters without _total.").BoolVar(&f.openMetrics)
 	cmd.Flag("web.enable-pprof", "Serve /debug/pprof to operators.").BoolVar(&f.pprof)
 	cmd.Flag("timeout-offset", "Taken off Prometheus' scrape timeout for the way back.").Default("500ms").DurationVar(&f.timeoutOffset)
+	// A scrape waits much and computes little: with a second processor a third of its cost was threads that look for work.
+	cmd.Flag("runtime.gomaxprocs", "CPUs to run on at the same time.").Envar("GOMAXPROCS").Default("1").IntVar(&f.maxProcs)
 	f.registerHost(cmd)
 	f.registerParts(cmd)
 	promslogflag.AddFlags(app, &f.log)
