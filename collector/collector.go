@@ -61,9 +61,6 @@ type Part struct {
 	Families []*Family // what it can emit; feeds the metric reference
 }
 
-// ErrNoData is a part's error if the target has nothing of its kind, such as hardware or a kernel feature.
-var ErrNoData = errors.New("nothing of this kind here")
-
 // Collector reads one kind of target. It is never run twice at the same time.
 type Collector interface {
 	// Parts returns the same parts on every call, without connecting to anything.

@@ -162,6 +162,11 @@ func (u *Unit) wait(ctx context.Context, r *run) (*result, error) {
 	case <-r.done:
 		return r.res, nil
 	case <-ctx.Done():
+	}
+	select {
+	case <-r.done: // while the scrape waited for another unit
+		return r.res, nil
+	default:
 		u.leave(r, ctx.Err())
 		return nil, ctx.Err()
 	}
