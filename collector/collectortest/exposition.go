@@ -60,7 +60,9 @@ func ParseText(text string) (Exposition, error) {
 }
 
 func (e *Exposed) add(m *dto.Metric) {
-	put := func(suffix string, v float64, extra ...string) { e.Series[seriesKey(e.Name+suffix, m.Label, extra)] = v }
+	put := func(suffix string, v float64, extra ...string) {
+		e.Series[seriesKey(e.Name+suffix, m.Label, extra)] = v
+	}
 	switch {
 	case m.Histogram != nil:
 		for _, b := range m.Histogram.Bucket {
