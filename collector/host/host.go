@@ -126,7 +126,17 @@ func networkAreas() []area {
 
 // hardwareAreas ask devices through sysfs, some of which take their time to answer.
 func hardwareAreas() []area {
-	return []area{}
+	return []area{
+		hwmonArea,
+		thermalArea,
+		powerArea,
+		raplArea,
+		dmiArea,
+		nvmeArea,
+		edacArea,
+		watchdogArea,
+		multipathArea,
+	}
 }
 
 // Source is one of the host's collectors.
