@@ -268,3 +268,36 @@ func TestOddDevices(t *testing.T) {
 		t.Log(text)
 	}
 }
+
+func BenchmarkNetwork(b *testing.B) {
+	benchmark(b, newTestGroup(b, newSources(Defaults()), networkAreas()))
+}
+
+// BenchmarkNetworkFiles reads all from files, as for a host whose network is another than this process's.
+func BenchmarkNetworkFiles(b *testing.B) {
+	g := newTestGroup(b, newSources(Defaults()), networkAreas())
+	g.s.links.conn = nil
+	benchmark(b, g)
+}
+
+// TestSocketsAreKept scrapes this host again and again.
+func TestSocketsAreKept(t *testing.T) {
+	before := descriptors(t)
+	g := newTestGroup(t, newSources(Defaults()), networkAreas())
+	scraper := collectortest.NewScraper(t, g)
+	scraper.Scrape(collectortest.Timeout)
+	kept, socket := descriptors(t), g.s.links.conn.f
+	for range 100 {
+		scraper.Scrape(collectortest.Timeout)
+	}
+	if n := descriptors(t); n > kept || socket != g.s.links.conn.f {
+		t.Errorf("%d descriptors, %d after the first scrape", n, kept)
+	}
+	g.Close()
+	if n := descriptors(t); n > before {
+		t.Errorf("%d descriptors after Close, %d at first", n, before)
+	}
+	if o := scraper.Scrape(collectortest.Timeout); !o.Success["netclass"] || !g.s.links.ok {
+		t.Errorf("after Close: %v", o.Success)
+	}
+}
