@@ -106,7 +106,7 @@ func chronoops(args ...string) entry {
 	return entry{name: "chronoops", args: append([]string{"serve", "--no-receiver", "--web.listen-address=127.0.0.1:@PORT@"}, args...)}
 }
 
-// merge adds the target that more has.
+// merge adds the target that more has; it is scraped with the others.
 func merge(e, more entry) entry {
 	e.args = append(slices.Clone(e.args), more.args...)
 	e.env = append(slices.Clone(e.env), more.env...)
@@ -141,7 +141,9 @@ func (a *arena) apart(ctx context.Context, start rivalry) (entries, error) {
 	for _, name := range parts {
 		without = append(without, "--no-collector."+name)
 	}
-	return entries{theirs: []entry{r.theirs}, ours: []entry{merge(chronoops(without...), r.ours)}, counters: r.counters}, nil
+	one := merge(chronoops(without...), r.ours)
+	one.path = r.ours.path
+	return entries{theirs: []entry{r.theirs}, ours: []entry{one}, counters: r.counters}, nil
 }
 
 // commonParts returns the collectors of the host that both programs have by default.

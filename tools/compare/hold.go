@@ -65,7 +65,7 @@ func (a *arena) hold(ctx context.Context, c contest) (result Contest, err error)
 	n := a.scrapes
 	traces := traced
 	if c.large {
-		n, traces = max(1, n/4), traced/4
+		n, traces = max(1, n/4), traced/10
 	}
 	if err := race(ctx, sides, n); err != nil {
 		return Contest{}, err
@@ -269,7 +269,7 @@ func (s *side) families(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.Programs = append(s.Programs, c.name+" "+c.version(x))
+		s.Programs = append(s.Programs, c.name+" "+c.version(ctx))
 		for _, e := range x.Families() {
 			s.Values["series"] += float64(len(e.Series))
 			if _, ok := found[e.Name]; !ok {

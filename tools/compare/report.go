@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -132,6 +133,9 @@ func (r *report) markdown() string {
 	return b.String()
 }
 
+// shown is how many names of those that differ in the same way are shown; the JSON has all.
+const shown = 12
+
 func (c *Contest) ratio(name string) string {
 	if v, ok := c.Ratios[name]; ok {
 		return fmt.Sprintf("%.2f", v)
@@ -166,12 +170,18 @@ func (c *Contest) markdown(b *bytes.Buffer) {
 		names []string
 	}{
 		{"Families that only they have", c.Missing},
-		{"Families with other labels or another type", c.Different},
 		{"Families that only we have", c.Own},
 	} {
 		if len(list.names) > 0 {
 			fmt.Fprintf(b, "\n%s (%d): `%s`\n", list.title, len(list.names), strings.Join(list.names, "`, `"))
 		}
+	}
+	for _, d := range alike(c.Different) {
+		names := d.names
+		if len(names) > shown {
+			names = append(slices.Clone(names[:shown]), fmt.Sprintf("… %d more", len(names)-shown))
+		}
+		fmt.Fprintf(b, "\nFamilies that we have %s (%d): %s\n", d.what, len(d.names), strings.Join(names, ", "))
 	}
 	for _, notes := range [][]string{c.Theirs.Notes, c.Ours.Notes} {
 		for _, n := range notes {

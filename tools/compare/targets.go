@@ -159,6 +159,7 @@ func apiRival(ctx context.Context, a *arena) (rival, error) {
 			path:  "/probe?module=http_2xx&target=" + url.QueryEscape(address+"/health"),
 		},
 		ours: entry{
+			path: "/probe?target=api",
 			args: []string{"--config.file=@DIR@/chronoops.yml"},
 			files: map[string]string{"chronoops.yml": fmt.Sprintf(
 				"targets: {api: [{name: api, url: '%s', probes: [{path: /health, min_interval: 1ms}]}]}\n", address)},
