@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -31,12 +32,8 @@ func (f *file) read(buf []byte) ([]byte, error) {
 
 func (f *file) pread(buf []byte) ([]byte, error) {
 	buf = buf[:0]
-	if f.f == nil {
-		opened, err := os.Open(f.path)
-		if err != nil {
-			return buf, err
-		}
-		f.f = opened
+	if err := f.open(); err != nil {
+		return buf, err
 	}
 	for {
 		buf = grow(buf)
@@ -49,6 +46,61 @@ func (f *file) pread(buf []byte) ([]byte, error) {
 			return buf, err
 		}
 	}
+}
+
+// lines calls yield for each line, without its end, of a file that may be too large to hold, and returns buf for the
+// next reading.
+func (f *file) lines(buf []byte, yield func(line []byte) error) ([]byte, error) {
+	buf = buf[:0]
+	stale := f.f != nil
+	for at := int64(0); ; {
+		if err := f.open(); err != nil {
+			return buf, fmt.Errorf("read %s: %w", f.path, err)
+		}
+		buf = grow(buf)
+		n, err := f.f.ReadAt(buf[len(buf):cap(buf)], at)
+		if err != nil && err != io.EOF {
+			f.close()
+			if stale && at == 0 && n == 0 { // as in read
+				stale = false
+				continue
+			}
+			return buf, fmt.Errorf("read %s: %w", f.path, err)
+		}
+		at += int64(n)
+		rest := buf[:len(buf)+n]
+		for {
+			line, after, ok := bytes.Cut(rest, []byte{'\n'})
+			if !ok {
+				break
+			}
+			if err := yield(line); err != nil {
+				return buf, fmt.Errorf("%s: %w", f.path, err)
+			}
+			rest = after
+		}
+		buf = buf[:copy(buf[:cap(buf)], rest)]
+		if err == io.EOF {
+			if len(buf) > 0 {
+				if err := yield(buf); err != nil {
+					return buf, fmt.Errorf("%s: %w", f.path, err)
+				}
+			}
+			return buf, nil
+		}
+	}
+}
+
+func (f *file) open() error {
+	if f.f != nil {
+		return nil
+	}
+	opened, err := os.Open(f.path)
+	if err != nil {
+		return err
+	}
+	f.f = opened
+	return nil
 }
 
 func (f *file) close() {
@@ -78,6 +130,26 @@ func readFile(path string, buf []byte) ([]byte, error) {
 		default:
 			buf = buf[:len(buf)+n]
 		}
+	}
+}
+
+// readAttribute returns what one read of a file yields, in buf, grown as needed. For an attribute of sysfs that is all.
+func readAttribute(path string, buf []byte) ([]byte, error) {
+	buf = grow(buf[:0])
+	fd, err := open(path)
+	if err != nil {
+		return buf, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer unix.Close(fd)
+	for {
+		n, err := unix.Read(fd, buf[:cap(buf)])
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return buf, &os.PathError{Op: "read", Path: path, Err: err}
+		}
+		return buf[:n], nil
 	}
 }
 

@@ -112,6 +112,15 @@ func kernelAreas() []area {
 func networkAreas() []area {
 	return []area{
 		netdevArea,
+		netclassArea,
+		netstatArea,
+		sockstatArea,
+		softnetArea,
+		udpQueuesArea,
+		arpArea,
+		conntrackArea,
+		bondingArea,
+		tcpstatArea,
 	}
 }
 

@@ -57,6 +57,7 @@ func fixtureKernel(t testing.TB) *Group {
 	s.uname = func() (utsname, error) {
 		return utsname{"Linux", "6.12.0", "#1 SMP", "x86_64", "web1", "(none)"}, nil
 	}
+	s.pageSize = 4096
 	return newTestGroup(t, s, kernelAreas())
 }
 
@@ -119,9 +120,9 @@ func TestFilesystemGolden(t *testing.T) {
 }
 
 func TestLint(t *testing.T) {
-	// The names are node_exporter's, those of memory made from the kernel's words.
+	// The names are node_exporter's, those of memory and netstat made from the kernel's words.
 	except := []string{"node_intr_total"}
-	for _, f := range meminfoFamilies {
+	for _, f := range slices.Concat(meminfoFamilies, netstatFamilies) {
 		except = append(except, f.Name)
 	}
 	collectortest.Lint(t, fixtureKernel(t), except...)
@@ -171,7 +172,8 @@ func TestNames(t *testing.T) {
 func TestThisHost(t *testing.T) {
 	k := newTestGroup(t, newSources(Defaults()), kernelAreas())
 	text, success := collectortest.Scrape(t, k)
-	for _, part := range []string{"cpu", "stat", "meminfo", "loadavg", "netdev", "uname", "time"} {
+	for _, part := range []string{"cpu", "stat", "meminfo", "loadavg", "uname", "time",
+		"netdev", "netclass", "netstat", "sockstat", "softnet", "udp_queues", "arp", "tcpstat"} {
 		if !success[part] {
 			t.Errorf("part %s failed", part)
 		}
@@ -201,7 +203,8 @@ func TestMissingFiles(t *testing.T) {
 	_, success := collectortest.Scrape(t, k)
 	want := map[string]bool{
 		"cpu": false, "stat": false, "meminfo": false, "loadavg": false, "diskstats": false,
-		"netdev": false, "uname": true, "time": true,
+		"netdev": false, "netclass": false, "netstat": false, "sockstat": false, "softnet": false, "udp_queues": false,
+		"arp": false, "conntrack": false, "bonding": false, "tcpstat": false, "uname": true, "time": true,
 	}
 	if diff := cmp.Diff(want, success); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
