@@ -1,9 +1,9 @@
 package host
 
 import (
-	"fmt"
-	"io"
+	"errors"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -11,50 +11,71 @@ import (
 // file is a kernel file that is kept open: reading one again from the start costs a fraction of opening it anew.
 // It is not for files that follow another process or a device that can go away.
 type file struct {
-	path string
-	f    *os.File
+	path  string
+	small bool // one read gives all of it, as with a sysctl or an attribute of sysfs
+	once  bool // closed after each reading
+
+	fd     int // valid if opened
+	opened bool
+
+	missing error     // why it could not be found
+	looked  time.Time // when that was
 }
 
 // read returns the whole file in buf, grown as needed.
 func (f *file) read(buf []byte) ([]byte, error) {
+	again := f.opened
 	b, err := f.pread(buf)
-	if err == nil {
-		return b, nil
-	}
-	f.close() // once more with a fresh descriptor: the file may have been mounted anew
-	if b, err = f.pread(b); err != nil {
+	if err != nil && again { // once more with a fresh descriptor: the file may have been mounted anew
 		f.close()
-		return b, fmt.Errorf("read %s: %w", f.path, err)
+		b, err = f.pread(b)
 	}
-	return b, nil
+	if err != nil || f.once {
+		f.close()
+	}
+	return b, err
 }
 
 func (f *file) pread(buf []byte) ([]byte, error) {
 	buf = buf[:0]
-	if f.f == nil {
-		opened, err := os.Open(f.path)
-		if err != nil {
-			return buf, err
-		}
-		f.f = opened
+	fd, err := f.open()
+	if err != nil {
+		return buf, err
 	}
 	for {
 		buf = grow(buf)
-		n, err := f.f.ReadAt(buf[len(buf):cap(buf)], int64(len(buf)))
-		buf = buf[:len(buf)+n]
-		if err == io.EOF {
-			return buf, nil
+		room := buf[len(buf):cap(buf)]
+		n, err := unix.Pread(fd, room, int64(len(buf)))
+		if err == unix.EINTR {
+			continue
 		}
 		if err != nil {
-			return buf, err
+			return buf, &os.PathError{Op: "read", Path: f.path, Err: err}
+		}
+		buf = buf[:len(buf)+n]
+		if n == 0 || f.small && n < len(room) {
+			return buf, nil
 		}
 	}
 }
 
+// open returns the file's descriptor, which stays f's.
+func (f *file) open() (int, error) {
+	if f.opened {
+		return f.fd, nil
+	}
+	fd, err := open(f.path)
+	if err != nil {
+		return -1, &os.PathError{Op: "open", Path: f.path, Err: err}
+	}
+	f.fd, f.opened = fd, true
+	return fd, nil
+}
+
 func (f *file) close() {
-	if f.f != nil {
-		f.f.Close()
-		f.f = nil
+	if f.opened {
+		unix.Close(f.fd)
+		f.opened = false
 	}
 }
 
@@ -122,3 +143,9 @@ func grow(buf []byte) []byte {
 	copy(bigger, buf)
 	return bigger
 }
+
+// isGone reports whether a device vanished under its file.
+func isGone(err error) bool { return errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO) }
+
+// isTemporary reports whether reading failed for the moment only.
+func isTemporary(err error) bool { return errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EBUSY) }
