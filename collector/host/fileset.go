@@ -5,7 +5,7 @@ import (
 )
 
 // keepAtMost is how many files of a fileSet are kept open. A kept attribute of sysfs costs the kernel a page of memory.
-const keepAtMost = 128
+const keepAtMost = 256
 
 // fileSet is small files that come and go together, such as those of the CPUs that are online. The first ones added
 // are kept open.
