@@ -151,10 +151,11 @@ func New(o Options) ([]Source, error) {
 		{"host", kernel},
 		{"host/hardware", hardware},
 		{"host/filesystem", filesystem},
+		{"host/textfile", NewTextfile(o)},
 	}, nil
 }
 
 // Parts returns what the host's collectors can select, for flags and the metric reference.
 func Parts() []collector.Part {
-	return slices.Concat(partsOf(kernelAreas()), partsOf(hardwareAreas()), (*Filesystem)(nil).Parts())
+	return slices.Concat(partsOf(kernelAreas()), partsOf(hardwareAreas()), (*Filesystem)(nil).Parts(), (*Textfile)(nil).Parts())
 }
