@@ -43,7 +43,7 @@ var ownDisks = []disk{
 		udev: "DM_NAME=vg0-root|DM_UUID=LVM-x1|DM_VG_NAME=vg0|DM_LV_NAME=root|DM_LV_LAYER=|ID_FS_TYPE=ext4|ID_FS_USAGE=filesystem|ID_FS_UUID=7b2|ID_FS_VERSION=1.0",
 	},
 	{major: 253, minor: 2, name: "dm-2", path: "virtual/block/dm-2", sectors: 10485760, columns: 17, udev: "DM_NAME=swap|DM_UUID=CRYPT-PLAIN-swap"},
-	{major: 254, name: "cciss/c0d0", path: "pci0000:00/0000:00:02.0/cciss0/block/cciss!c0d0", sectors: 71132960, rotational: true, columns: 11},
+	{major: 254, name: "cciss/c0d0", path: "pci0000:00/0000:00:02.0/cciss0/block/cciss!c0d0", sectors: 71132960, columns: 11},
 	{
 		major: 259, name: "nvme0n1", path: nvmePath + "/nvme0/nvme0n1", sectors: 1953525168, columns: 17,
 		udev: "DEVTYPE=disk|ID_MODEL=Example NVMe 1TB|ID_SERIAL=Example_NVMe_1TB_S680_1|ID_SERIAL_SHORT=S680|ID_WWN=eui.6479a7|ID_REVISION=1.0|ID_PATH=pci-0000:01:00.0-nvme-1",
