@@ -127,7 +127,9 @@ func TestNegotiation(t *testing.T) {
 				}
 				names[mf.GetName()] = true
 			}
-			want := map[string]bool{"own": true, "a_fake": true, ScrapeDuration.Name: true, ScrapeSuccess.Name: true, ScrapeDuplicates.Name: true}
+			want := map[string]bool{
+				"own": true, "a_fake": true, ScrapeDuration.Name: true, ScrapeSuccess.Name: true, ScrapeNoData.Name: true, ScrapeDuplicates.Name: true,
+			}
 			if diff := cmp.Diff(want, names); diff != "" {
 				t.Errorf("families (-want +got):\n%s", diff)
 			}

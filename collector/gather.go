@@ -33,7 +33,7 @@ func cleanFamily(mf *dto.MetricFamily) (clean *dto.MetricFamily, dups int, err e
 			continue
 		}
 		changed = changed || m != orig
-		key := metricKey(mf.GetName(), m)
+		key := metricKey(m)
 		if seen[key] {
 			dups++
 			continue
@@ -99,10 +99,10 @@ func encodable(t dto.MetricType, m *dto.Metric) bool {
 	}
 }
 
-// metricKey is what a Series with the same name and labels has as its prefix.
-func metricKey(name string, m *dto.Metric) string {
+// metricKey is what a Series with the same labels has behind its name.
+func metricKey(m *dto.Metric) string {
 	labels, values := labelsOf(m)
-	return string(appendPrefix(nil, name, labels, values))
+	return string(appendPrefix(nil, "", labels, values))
 }
 
 func labelsOf(m *dto.Metric) (labels, values []string) {

@@ -85,7 +85,7 @@ func (b *syncBuffer) String() string {
 	return b.b.String()
 }
 
-// scrape returns the value lines of a scrape that may take the given time, durations left out.
+// scrape returns the value lines of a scrape that may take the given time, without durations and what is not without data.
 func scrape(t *testing.T, s *Set, timeout time.Duration, q Query) []string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
@@ -100,7 +100,8 @@ func scrape(t *testing.T, s *Set, timeout time.Duration, q Query) []string {
 func lines(text string) []string {
 	var out []string
 	for line := range strings.Lines(text) {
-		if !strings.HasPrefix(line, "#") && !strings.Contains(line, "_duration_seconds") && !strings.Contains(line, "duplicate") {
+		if !strings.HasPrefix(line, "#") && !strings.Contains(line, "_duration_seconds") && !strings.Contains(line, "duplicate") &&
+			(!strings.Contains(line, "_no_data") || !strings.HasSuffix(line, " 0\n")) {
 			out = append(out, strings.TrimSpace(strings.NewReplacer("chronoops_scrape_collector_", "", "a_fake", "fake").Replace(line)))
 		}
 	}

@@ -82,7 +82,10 @@ func serve(ctx context.Context, f *serveFlags, con console) int {
 
 func (s *server) start(ctx context.Context) (err error) {
 	s.log.Info("Starting chronoops", "version", version.Info(), "build", version.BuildContext())
-	runtime.GOMAXPROCS(min(2, runtime.GOMAXPROCS(0))) // parallel reads of sysfs only wait for each other in the kernel
+	if s.f.maxProcs < 1 {
+		return fmt.Errorf("--runtime.gomaxprocs=%d: at least 1 is needed", s.f.maxProcs)
+	}
+	runtime.GOMAXPROCS(s.f.maxProcs)
 	if s.getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}

@@ -48,6 +48,8 @@ func ParseText(text string) (Exposition, error) {
 		e := &Exposed{Name: name, Type: strings.ToLower(mf.GetType().String()), Series: make(map[string]float64)}
 		labels := make(map[string]bool)
 		for _, m := range mf.Metric {
+			// An empty value is to Prometheus what no label is.
+			m.Label = slices.DeleteFunc(m.Label, func(l *dto.LabelPair) bool { return l.GetValue() == "" })
 			for _, l := range m.Label {
 				labels[l.GetName()] = true
 			}

@@ -71,16 +71,16 @@ func missing(t *testing.T) []string {
 // hostCollectors returns what a program has of this package's collectors.
 func hostCollectors(t *testing.T, o Options) []collector.Collector {
 	t.Helper()
-	kernel, err := NewKernel(o)
+	sources, err := New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(kernel.Close)
-	filesystem, err := NewFilesystem(o)
-	if err != nil {
-		t.Fatal(err)
+	var cs []collector.Collector
+	for _, source := range sources {
+		t.Cleanup(source.Collector.Close)
+		cs = append(cs, source.Collector)
 	}
-	return []collector.Collector{kernel, filesystem}
+	return cs
 }
 
 // ours scrapes the parts that are on by default.
