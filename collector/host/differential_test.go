@@ -131,6 +131,7 @@ func TestMadeUpMachine(t *testing.T) {
 	}
 	o := Defaults()
 	o.ProcFS, o.SysFS, o.RootFS, o.UdevData = paths.Proc, paths.Sys, paths.Root, paths.Udev
+	o.TextfileDirs = []string{paths.Textfile}
 	got := ours(t, hostCollectors(t, o))
 	want := theirs(t, hosttest.NodeExporter(t, paths.Flags()...))
 

@@ -230,14 +230,9 @@ func (d *Systemd) askUnits(ctx context.Context, m *manager) error {
 		if u.skipped = u.load != "loaded" || d.skip(u.name); u.skipped {
 			continue
 		}
-		for suffix, iface := range map[string]string{".service": "Service", ".mount": "Mount"} {
-			if !strings.HasSuffix(u.name, suffix) {
-				continue
-			}
-			if known, ok := d.types[u.name]; ok && now.Sub(known.at) < lookAgain && !now.Before(known.at) {
-				types[u.name], u.typ = known, known.name
-				continue
-			}
+		if known, ok := d.types[u.name]; ok && now.Sub(known.at) < lookAgain && !now.Before(known.at) {
+			types[u.name], u.typ = known, known.name
+		} else if iface := typed(u.name); iface != "" {
 			calls = append(calls, property(u.path, systemdBus+"."+iface, "Type", func(value any, _ error) error {
 				if typ, ok := value.(string); ok {
 					types[u.name], u.typ = unitType{typ, now}, typ
@@ -263,6 +258,18 @@ func (d *Systemd) askUnits(ctx context.Context, m *manager) error {
 	}
 	d.types = types
 	return d.bus.call(ctx, calls)
+}
+
+// typed returns the interface of units that have a type, "" for others.
+func typed(unit string) string {
+	switch {
+	case strings.HasSuffix(unit, ".service"):
+		return "Service"
+	case strings.HasSuffix(unit, ".mount"):
+		return "Mount"
+	default:
+		return ""
+	}
 }
 
 // number returns a property that is a number. The largest one means that there is none.
