@@ -13,6 +13,9 @@ var sensorKinds = []string{
 	"vrm", "beep_enable", "update_interval", "in", "cpu", "fan", "pwm", "temp", "curr", "power", "energy", "humidity", "intrusion", "freq",
 }
 
+// bareKinds are of the chip rather than of a sensor and have no elements.
+var bareKinds = []string{"beep_enable", "vrm", "update_interval"}
+
 // sensorName is what the name of a sensor's file says: temp1_input is kind temp, number 1, element input.
 type sensorName struct {
 	kind, element string
