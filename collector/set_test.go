@@ -63,7 +63,7 @@ func newTestSet(t *testing.T, own prometheus.Gatherer, cs ...*fake) (*Set, *sync
 	for _, c := range cs {
 		units = append(units, NewUnit(c.parts[0], c, log))
 	}
-	s, err := NewSet(units, SetOptions{Own: own, Logger: log})
+	s, err := NewSet(units, SetOptions{Own: ownUnit(own), Logger: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -372,7 +372,7 @@ func TestSetsShareUnits(t *testing.T) {
 			return nil
 		}
 		unit := NewUnit("shared", c, log)
-		metrics, err := NewSet([]*Unit{NewUnit("host", &fake{parts: []string{"host"}}, log), unit}, SetOptions{Own: prometheus.NewRegistry(), Logger: log})
+		metrics, err := NewSet([]*Unit{NewUnit("host", &fake{parts: []string{"host"}}, log), unit}, SetOptions{Own: ownUnit(prometheus.NewRegistry()), Logger: log})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -548,4 +548,8 @@ func TestQuery(t *testing.T) {
 			t.Errorf("%+v: error %v, want %q", test.q, err, test.err)
 		}
 	}
+}
+
+func ownUnit(g prometheus.Gatherer) *Unit {
+	return NewUnit("own", Registry{g}, slog.New(slog.DiscardHandler))
 }

@@ -1,11 +1,17 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"log/slog"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
 	"github.com/prometheus/common/version"
 
+	"github.com/chronoops/chronoops/collector"
+	"github.com/chronoops/chronoops/collector/host"
 	"github.com/chronoops/chronoops/rules"
 )
 
@@ -19,9 +25,43 @@ type ownMetrics struct {
 func newRegistry(exporterMetrics bool) (*prometheus.Registry, *ownMetrics) {
 	reg := prometheus.NewRegistry()
 	if exporterMetrics {
-		reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		reg.MustRegister(collectors.NewGoCollector())
 	}
 	return reg, registerOwnMetrics(reg)
+}
+
+// own collects the program's own metrics: those of its registry, and process_*.
+type own struct {
+	collector.Registry
+	process *host.Group // nil without exporter metrics
+}
+
+func newOwnUnit(reg prometheus.Gatherer, exporterMetrics bool, log *slog.Logger) (*collector.Unit, error) {
+	o := own{Registry: collector.Registry{Gatherer: reg}}
+	if exporterMetrics {
+		var err error
+		if o.process, err = host.NewProcess(); err != nil {
+			return nil, err
+		}
+	}
+	return collector.NewUnit("own", o, log), nil
+}
+
+// Parts implements collector.Collector.
+func (o own) Parts() []collector.Part {
+	if o.process == nil {
+		return nil
+	}
+	return o.process.Parts()
+}
+
+// Collect implements collector.Collector.
+func (o own) Collect(ctx context.Context, w *collector.Writer) error {
+	err := o.Registry.Collect(ctx, w)
+	if o.process != nil {
+		err = errors.Join(err, o.process.Collect(ctx, w))
+	}
+	return err
 }
 
 func registerOwnMetrics(reg prometheus.Registerer) *ownMetrics {
