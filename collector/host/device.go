@@ -16,9 +16,15 @@ type devices[T any] map[string]*device[T]
 
 type device[T any] struct {
 	words T
-	inode uint64 // sysfs gives none a second time
+	id    deviceID
 	at    time.Time
 	round uint64
+}
+
+// deviceID differs if another device has got the same path: sysfs numbers its inodes anew.
+type deviceID struct {
+	inode   uint64
+	changed unix.Timespec
 }
 
 // get returns what look found out about the device at path.
@@ -29,7 +35,8 @@ func (d devices[T]) get(s *sources, path string, look func(path string) (T, erro
 		delete(d, path)
 		return *new(T), fmt.Errorf("stat %s: %w", path, err)
 	}
-	if known, ok := d[path]; ok && known.inode == stat.Ino && now.Sub(known.at) < lookAgain && !now.Before(known.at) {
+	id := deviceID{stat.Ino, stat.Ctim}
+	if known, ok := d[path]; ok && known.id == id && now.Sub(known.at) < lookAgain && !now.Before(known.at) {
 		known.round = s.round
 		return known.words, nil
 	}
@@ -38,7 +45,7 @@ func (d devices[T]) get(s *sources, path string, look func(path string) (T, erro
 		delete(d, path)
 		return words, err
 	}
-	d[path] = &device[T]{words: words, inode: stat.Ino, at: now, round: s.round}
+	d[path] = &device[T]{words: words, id: id, at: now, round: s.round}
 	return words, nil
 }
 

@@ -2,9 +2,10 @@ package host
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
-	"io"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -12,38 +13,50 @@ import (
 // file is a kernel file that is kept open: reading one again from the start costs a fraction of opening it anew.
 // It is not for files that follow another process or a device that can go away.
 type file struct {
-	path string
-	f    *os.File
+	path  string
+	small bool // one read gives all of it, as with a sysctl or an attribute of sysfs
+	once  bool // closed after each reading
+
+	fd     int // valid if opened
+	opened bool
+
+	missing error     // why it could not be found
+	looked  time.Time // when that was
 }
 
 // read returns the whole file in buf, grown as needed.
 func (f *file) read(buf []byte) ([]byte, error) {
+	again := f.opened
 	b, err := f.pread(buf)
-	if err == nil {
-		return b, nil
-	}
-	f.close() // once more with a fresh descriptor: the file may have been mounted anew
-	if b, err = f.pread(b); err != nil {
+	if err != nil && again { // once more with a fresh descriptor: the file may have been mounted anew
 		f.close()
-		return b, fmt.Errorf("read %s: %w", f.path, err)
+		b, err = f.pread(b)
 	}
-	return b, nil
+	if err != nil || f.once {
+		f.close()
+	}
+	return b, err
 }
 
 func (f *file) pread(buf []byte) ([]byte, error) {
 	buf = buf[:0]
-	if err := f.open(); err != nil {
+	fd, err := f.open()
+	if err != nil {
 		return buf, err
 	}
 	for {
 		buf = grow(buf)
-		n, err := f.f.ReadAt(buf[len(buf):cap(buf)], int64(len(buf)))
-		buf = buf[:len(buf)+n]
-		if err == io.EOF {
-			return buf, nil
+		room := buf[len(buf):cap(buf)]
+		n, err := unix.Pread(fd, room, int64(len(buf)))
+		if err == unix.EINTR {
+			continue
 		}
 		if err != nil {
-			return buf, err
+			return buf, &os.PathError{Op: "read", Path: f.path, Err: err}
+		}
+		buf = buf[:len(buf)+n]
+		if n == 0 || f.small && n < len(room) {
+			return buf, nil
 		}
 	}
 }
@@ -52,20 +65,24 @@ func (f *file) pread(buf []byte) ([]byte, error) {
 // next reading.
 func (f *file) lines(buf []byte, yield func(line []byte) error) ([]byte, error) {
 	buf = buf[:0]
-	stale := f.f != nil
+	again := f.opened
 	for at := int64(0); ; {
-		if err := f.open(); err != nil {
-			return buf, fmt.Errorf("read %s: %w", f.path, err)
+		fd, err := f.open()
+		if err != nil {
+			return buf, err
 		}
 		buf = grow(buf)
-		n, err := f.f.ReadAt(buf[len(buf):cap(buf)], at)
-		if err != nil && err != io.EOF {
+		n, err := unix.Pread(fd, buf[len(buf):cap(buf)], at)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
 			f.close()
-			if stale && at == 0 && n == 0 { // as in read
-				stale = false
+			if again && at == 0 { // as in read
+				again = false
 				continue
 			}
-			return buf, fmt.Errorf("read %s: %w", f.path, err)
+			return buf, &os.PathError{Op: "read", Path: f.path, Err: err}
 		}
 		at += int64(n)
 		rest := buf[:len(buf)+n]
@@ -80,7 +97,7 @@ func (f *file) lines(buf []byte, yield func(line []byte) error) ([]byte, error) 
 			rest = after
 		}
 		buf = buf[:copy(buf[:cap(buf)], rest)]
-		if err == io.EOF {
+		if n == 0 {
 			if len(buf) > 0 {
 				if err := yield(buf); err != nil {
 					return buf, fmt.Errorf("%s: %w", f.path, err)
@@ -91,22 +108,23 @@ func (f *file) lines(buf []byte, yield func(line []byte) error) ([]byte, error) 
 	}
 }
 
-func (f *file) open() error {
-	if f.f != nil {
-		return nil
+// open returns the file's descriptor, which stays f's.
+func (f *file) open() (int, error) {
+	if f.opened {
+		return f.fd, nil
 	}
-	opened, err := os.Open(f.path)
+	fd, err := open(f.path)
 	if err != nil {
-		return err
+		return -1, &os.PathError{Op: "open", Path: f.path, Err: err}
 	}
-	f.f = opened
-	return nil
+	f.fd, f.opened = fd, true
+	return fd, nil
 }
 
 func (f *file) close() {
-	if f.f != nil {
-		f.f.Close()
-		f.f = nil
+	if f.opened {
+		unix.Close(f.fd)
+		f.opened = false
 	}
 }
 
@@ -194,3 +212,9 @@ func grow(buf []byte) []byte {
 	copy(bigger, buf)
 	return bigger
 }
+
+// isGone reports whether a device vanished under its file.
+func isGone(err error) bool { return errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO) }
+
+// isTemporary reports whether reading failed for the moment only.
+func isTemporary(err error) bool { return errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EBUSY) }

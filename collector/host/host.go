@@ -50,7 +50,7 @@ type Options struct {
 
 	CPUGuest          bool   // node_cpu_guest_seconds_total
 	CPUInfo           bool   // node_cpu_info
-	CPUFlags, CPUBugs string // regular expressions of those in node_cpu_flag_info and node_cpu_bug_info; need CPUInfo
+	CPUFlags, CPUBugs string // regular expressions of those in node_cpu_flag_info and node_cpu_bug_info; imply CPUInfo
 	Softirqs          bool   // node_softirqs_total
 	InterruptZeros    bool   // interrupts that never happened too
 	InvalidSpeed      bool   // node_network_speed_bytes of devices that do not know theirs
@@ -99,12 +99,27 @@ func (o Options) netDir() string {
 func kernelAreas() []area {
 	return append([]area{
 		cpuArea,
+		cpufreqArea,
 		statArea,
 		meminfoArea,
 		loadArea,
 		diskArea,
 		unameArea,
 		timeArea,
+		timexArea,
+		entropyArea,
+		filefdArea,
+		kernelHungArea,
+		mdadmArea,
+		osArea,
+		pressureArea,
+		schedstatArea,
+		selinuxArea,
+		vmstatArea,
+		xfsArea,
+		interruptsArea,
+		processesArea,
+		softirqsArea,
 	}, networkAreas()...)
 }
 
@@ -153,17 +168,23 @@ func New(o Options) ([]Source, error) {
 	kernel, kernelErr := newGroup(newSources(o), kernelAreas())
 	hardware, hardwareErr := newGroup(newSources(o), hardwareAreas())
 	filesystem, fsErr := NewFilesystem(o)
-	if err := errors.Join(kernelErr, hardwareErr, fsErr); err != nil {
+	systemd, systemdErr := NewSystemd(o)
+	if err := errors.Join(kernelErr, hardwareErr, fsErr, systemdErr); err != nil {
 		return nil, fmt.Errorf("host: %w", err)
 	}
 	return []Source{
 		{"host", kernel},
 		{"host/hardware", hardware},
 		{"host/filesystem", filesystem},
+		{"host/textfile", NewTextfile(o)},
+		{"host/systemd", systemd},
 	}, nil
 }
 
 // Parts returns what the host's collectors can select, for flags and the metric reference.
 func Parts() []collector.Part {
-	return slices.Concat(partsOf(kernelAreas()), partsOf(hardwareAreas()), (*Filesystem)(nil).Parts())
+	return slices.Concat(
+		partsOf(kernelAreas()), partsOf(hardwareAreas()),
+		(*Filesystem)(nil).Parts(), (*Textfile)(nil).Parts(), (*Systemd)(nil).Parts(),
+	)
 }

@@ -224,6 +224,9 @@ func (h *hwmon) sensor(n sensorName, files map[sensorName]string) *sensor {
 		s.family = hwmonLabel
 		return s
 	}
+	if n.element != "" && slices.Contains(bareKinds, n.kind) {
+		return nil
+	}
 	_, bare := with("")
 	name := n.metric(bare)
 	s.family = h.made.get(name, func() *collector.Family { return n.declare(name) })

@@ -2,6 +2,8 @@ package stack
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,7 +17,8 @@ type ExporterOptions struct {
 	Program parts.Program
 	Args    []string // @PORT@ stands for the port of 127.0.0.1 to listen on, @DIR@ for the server's folder
 	Env     []string
-	Ready   string // the path that answers 200 once it serves; empty: /
+	Files   map[string]string // by name, written to the folder
+	Ready   string            // the path that answers 200 once it serves; empty: /
 }
 
 // Exporter is a running exporter, or chronoops as one.
@@ -34,6 +37,12 @@ func StartExporter(ctx context.Context, o ExporterOptions) (*Exporter, error) {
 		var err error
 		if dir, cleanup, err = TempDir("exporter"); err != nil {
 			return nil, err
+		}
+		for name, text := range o.Files {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+				cleanup()
+				return nil, err
+			}
 		}
 		fill := strings.NewReplacer("@PORT@", strconv.Itoa(port), "@DIR@", dir)
 		args := make([]string, len(o.Args))
