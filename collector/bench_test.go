@@ -81,7 +81,7 @@ func BenchmarkAppendText(b *testing.B) {
 	w := newWriter([]string{"bench"})
 	w.begin([]bool{true})
 	_ = benchCollector{}.Collect(context.Background(), w)
-	s := newSnapshot(w.finish())
+	s := newSnapshot(false, w.finish())
 	buf := s.AppendText(nil)
 	b.ReportAllocs()
 	for b.Loop() {

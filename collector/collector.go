@@ -11,15 +11,21 @@ import (
 	"fmt"
 )
 
+// ErrNoData is what a part returns, wrapped or not, if its target has nothing of the kind that it reads, such as a host
+// without RAID. The part's success is 0, as in the exporters that chronoops stands in for, but nobody needs to know. An
+// error that joins it with a failure counts as no data, too: return the failure alone.
+var ErrNoData = errors.New("no data")
+
 // Type is the kind of a metric family.
 type Type int
 
-// The types a Writer records. Histogram is for declaring families that arrive through Writer.Gather only.
+// The types of families. Histogram and Summary are for declaring families that arrive through Writer.Gather only.
 const (
 	Untyped Type = iota
 	Counter
 	Gauge
 	Histogram
+	Summary
 )
 
 // String returns the type's name in the text exposition format.
@@ -33,6 +39,8 @@ func (t Type) String() string {
 		return "gauge"
 	case Histogram:
 		return "histogram"
+	case Summary:
+		return "summary"
 	default:
 		return fmt.Sprintf("type(%d)", int(t))
 	}
@@ -44,6 +52,10 @@ type Family struct {
 	Help   string
 	Type   Type
 	Labels []string // names, in the order in which Add takes their values
+
+	// Legacy is a name that upstream has dropped and popular dashboards still chart. A Set with LegacyNames emits every
+	// sample under it as well.
+	Legacy string
 }
 
 // Part is what can be selected and what is reported on: its samples, duration and success.
@@ -52,9 +64,6 @@ type Part struct {
 	Default  bool      // on unless switched off
 	Families []*Family // what it can emit; feeds the metric reference
 }
-
-// ErrNoData is a part's error if the target has nothing of its kind, such as hardware or a kernel feature.
-var ErrNoData = errors.New("nothing of this kind here")
 
 // Collector reads one kind of target. It is never run twice at the same time.
 type Collector interface {

@@ -43,7 +43,7 @@ func TestVanishedSeries(t *testing.T) {
 	w.finish()
 	w.begin(nil)
 	w.Add(f, 1, "other")
-	if text := string(newSnapshot(w.finish()).AppendText(nil)); strings.Contains(text, "gone") || strings.Contains(text, "TYPE g") {
+	if text := string(newSnapshot(false, w.finish()).AppendText(nil)); strings.Contains(text, "gone") || strings.Contains(text, "TYPE g") {
 		t.Errorf("a label set that is gone is still exposed:\n%s", text)
 	}
 	for range 3 * keepUnused {
@@ -57,7 +57,7 @@ func TestVanishedSeries(t *testing.T) {
 	kept.Set(1)
 	w.Add(f, 2, "kept")
 	kept.Set(3)
-	s := newSnapshot(w.finish())
+	s := newSnapshot(false, w.finish())
 	if diff := cmp.Diff("# TYPE f gauge\nf{id=\"kept\"} 1\n", string(s.AppendText(nil))); diff != "" {
 		t.Errorf("a series kept by its caller (-want +got):\n%s", diff)
 	}
@@ -98,7 +98,7 @@ func TestPart(t *testing.T) {
 	w.Add(f, 2, "panics")
 	res := w.finish()
 	want := "# TYPE f gauge\nf{part=\"good\"} 1\nf{part=\"bad\"} 1\nf{part=\"panics\"} 2\n"
-	if diff := cmp.Diff(want, string(newSnapshot(res).AppendText(nil))); diff != "" {
+	if diff := cmp.Diff(want, string(newSnapshot(false, res).AppendText(nil))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	var got []string

@@ -1,7 +1,9 @@
 package host
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"time"
 
@@ -59,6 +61,53 @@ func (f *file) pread(buf []byte) ([]byte, error) {
 	}
 }
 
+// lines calls yield for each line, without its end, of a file that may be too large to hold, and returns buf for the
+// next reading.
+func (f *file) lines(buf []byte, yield func(line []byte) error) ([]byte, error) {
+	buf = buf[:0]
+	again := f.opened
+	for at := int64(0); ; {
+		fd, err := f.open()
+		if err != nil {
+			return buf, err
+		}
+		buf = grow(buf)
+		n, err := unix.Pread(fd, buf[len(buf):cap(buf)], at)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			f.close()
+			if again && at == 0 { // as in read
+				again = false
+				continue
+			}
+			return buf, &os.PathError{Op: "read", Path: f.path, Err: err}
+		}
+		at += int64(n)
+		rest := buf[:len(buf)+n]
+		for {
+			line, after, ok := bytes.Cut(rest, []byte{'\n'})
+			if !ok {
+				break
+			}
+			if err := yield(line); err != nil {
+				return buf, fmt.Errorf("%s: %w", f.path, err)
+			}
+			rest = after
+		}
+		buf = buf[:copy(buf[:cap(buf)], rest)]
+		if n == 0 {
+			if len(buf) > 0 {
+				if err := yield(buf); err != nil {
+					return buf, fmt.Errorf("%s: %w", f.path, err)
+				}
+			}
+			return buf, nil
+		}
+	}
+}
+
 // open returns the file's descriptor, which stays f's.
 func (f *file) open() (int, error) {
 	if f.opened {
@@ -99,6 +148,26 @@ func readFile(path string, buf []byte) ([]byte, error) {
 		default:
 			buf = buf[:len(buf)+n]
 		}
+	}
+}
+
+// readAttribute returns what one read of a file yields, in buf, grown as needed. For an attribute of sysfs that is all.
+func readAttribute(path string, buf []byte) ([]byte, error) {
+	buf = grow(buf[:0])
+	fd, err := open(path)
+	if err != nil {
+		return buf, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer unix.Close(fd)
+	for {
+		n, err := unix.Read(fd, buf[:cap(buf)])
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return buf, &os.PathError{Op: "read", Path: path, Err: err}
+		}
+		return buf[:n], nil
 	}
 }
 

@@ -127,12 +127,31 @@ func kernelAreas() []area {
 func networkAreas() []area {
 	return []area{
 		netdevArea,
+		netclassArea,
+		netstatArea,
+		sockstatArea,
+		softnetArea,
+		udpQueuesArea,
+		arpArea,
+		conntrackArea,
+		bondingArea,
+		tcpstatArea,
 	}
 }
 
 // hardwareAreas ask devices through sysfs, some of which take their time to answer.
 func hardwareAreas() []area {
-	return []area{}
+	return []area{
+		hwmonArea,
+		thermalArea,
+		powerArea,
+		raplArea,
+		dmiArea,
+		nvmeArea,
+		edacArea,
+		watchdogArea,
+		multipathArea,
+	}
 }
 
 // Source is one of the host's collectors.
@@ -149,17 +168,23 @@ func New(o Options) ([]Source, error) {
 	kernel, kernelErr := newGroup(newSources(o), kernelAreas())
 	hardware, hardwareErr := newGroup(newSources(o), hardwareAreas())
 	filesystem, fsErr := NewFilesystem(o)
-	if err := errors.Join(kernelErr, hardwareErr, fsErr); err != nil {
+	systemd, systemdErr := NewSystemd(o)
+	if err := errors.Join(kernelErr, hardwareErr, fsErr, systemdErr); err != nil {
 		return nil, fmt.Errorf("host: %w", err)
 	}
 	return []Source{
 		{"host", kernel},
 		{"host/hardware", hardware},
 		{"host/filesystem", filesystem},
+		{"host/textfile", NewTextfile(o)},
+		{"host/systemd", systemd},
 	}, nil
 }
 
 // Parts returns what the host's collectors can select, for flags and the metric reference.
 func Parts() []collector.Part {
-	return slices.Concat(partsOf(kernelAreas()), partsOf(hardwareAreas()), (*Filesystem)(nil).Parts())
+	return slices.Concat(
+		partsOf(kernelAreas()), partsOf(hardwareAreas()),
+		(*Filesystem)(nil).Parts(), (*Textfile)(nil).Parts(), (*Systemd)(nil).Parts(),
+	)
 }

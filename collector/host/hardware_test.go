@@ -1,0 +1,554 @@
+package host
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/chronoops/chronoops/collector"
+	"github.com/chronoops/chronoops/collector/collectortest"
+	"github.com/chronoops/chronoops/collector/host/hosttest"
+)
+
+// machine is a sysfs of a test's own and the group that reads it.
+type machine struct {
+	t   *testing.T
+	dir string
+	g   *Group
+	now time.Time
+	s   *collectortest.Scraper
+}
+
+// newMachine lays out a sysfs. In files, a line is a path and its content; one that begins with -> is a symbolic link,
+// relative to sysfs unless it is absolute.
+func newMachine(t *testing.T, o Options, files string) *machine {
+	t.Helper()
+	m := &machine{t: t, dir: t.TempDir(), now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
+	m.write(files)
+	o.SysFS = m.dir
+	s := newSources(o)
+	s.now = func() time.Time { return m.now }
+	m.g = newTestGroup(t, s, hardwareAreas())
+	m.s = collectortest.NewScraper(t, m.g)
+	return m
+}
+
+func (m *machine) write(files string) {
+	m.t.Helper()
+	for line := range strings.Lines(files) {
+		name, content, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if name == "" {
+			continue
+		}
+		path := filepath.Join(m.dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			m.t.Fatal(err)
+		}
+		target, link := strings.CutPrefix(content, "-> ")
+		var err error
+		switch {
+		case strings.HasSuffix(name, "/"):
+			err = os.MkdirAll(path, 0o755)
+		case link:
+			if !filepath.IsAbs(target) {
+				target = filepath.Join(m.dir, target)
+			}
+			_ = os.Remove(path)
+			err = os.Symlink(target, path)
+		default:
+			if info, statErr := os.Lstat(path); statErr == nil && info.Mode()&os.ModeSymlink != 0 {
+				_ = os.Remove(path)
+			}
+			err = os.WriteFile(path, []byte(strings.ReplaceAll(content, `\n`, "\n")+"\n"), 0o644)
+		}
+		if err != nil {
+			m.t.Fatal(err)
+		}
+	}
+}
+
+func (m *machine) remove(name string) {
+	m.t.Helper()
+	if err := os.RemoveAll(filepath.Join(m.dir, name)); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// samples scrapes and returns the samples, and which parts succeeded.
+func (m *machine) samples() (string, map[string]bool) {
+	m.t.Helper()
+	out := m.s.Scrape(collectortest.Timeout)
+	var b strings.Builder
+	for line := range strings.Lines(out.Text) {
+		if !strings.HasPrefix(line, "#") {
+			b.WriteString(line)
+		}
+	}
+	return b.String(), out.Success
+}
+
+// expect compares the samples, and one part's success.
+func (m *machine) expect(part string, success bool, want string) {
+	m.t.Helper()
+	got, ok := m.samples()
+	if diff := cmp.Diff(strings.ReplaceAll(strings.TrimLeft(want, "\n"), "\t", ""), got); diff != "" {
+		m.t.Errorf("samples (-want +got):\n%s", diff)
+	}
+	if ok[part] != success {
+		m.t.Errorf("part %s: success is %v", part, ok[part])
+	}
+}
+
+// What reads with an error although it can be opened, as a sensor does that fails.
+const (
+	failing = "-> /proc/self/mem"        // EIO
+	refused = "-> /proc/self/clear_refs" // EINVAL, as of an attribute that a device does not have
+)
+
+func TestHardwareGolden(t *testing.T) {
+	paths, err := hosttest.Small(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Defaults()
+	o.SysFS = paths.Sys
+	g := newTestGroup(t, newSources(o), hardwareAreas())
+	text, success := collectortest.Scrape(t, g)
+	golden(t, "hardware.prom", strings.ReplaceAll(text, paths.Sys, "/sys"))
+	for part, ok := range success {
+		if !ok {
+			t.Errorf("part %s failed", part)
+		}
+	}
+}
+
+func TestNoHardware(t *testing.T) {
+	m := newMachine(t, Defaults(), "")
+	text, success := m.samples()
+	want := map[string]bool{ // as node_exporter has it
+		"hwmon": false, "thermal_zone": true, "powersupplyclass": false, "rapl": false, "dmi": false,
+		"nvme": false, "edac": true, "watchdog": false, "dmmultipath": false,
+	}
+	if diff := cmp.Diff(want, success); text != "" || diff != "" {
+		t.Errorf("%s(-want +got):\n%s", text, diff)
+	}
+	if log := m.s.Log(); len(log) > 0 {
+		t.Errorf("nobody needs to know, and yet: %q", log)
+	}
+}
+
+func TestHwmonFailures(t *testing.T) {
+	m := newMachine(t, Defaults(), `
+		class/hwmon/hwmon0/temp1_input 42000
+		class/hwmon/hwmon0/temp2_input `+failing+`
+		class/hwmon/hwmon0/temp3_input `+refused+`
+		class/hwmon/hwmon0/temp4_input N/A
+		class/hwmon/hwmon0/fan1_label `+failing+`
+		class/hwmon/hwmon0/temp2_label broken
+		class/hwmon/hwmon0/power/control auto
+		class/hwmon/hwmon0/name board
+		class/hwmon/hwmon1/in0_input `+failing+`
+		class/hwmon/hwmon2 -> devices/gone
+		class/hwmon/uevent no folder
+	`)
+	m.expect("hwmon", true, `
+		node_hwmon_chip_names{chip="board",chip_name="board"} 1
+		node_hwmon_sensor_label{chip="board",label="broken",sensor="temp2"} 1
+		node_hwmon_temp_celsius{chip="board",sensor="temp1"} 42
+	`)
+	m.write("class/hwmon/hwmon0/temp2_input 43000")
+	m.expect("hwmon", true, `
+		node_hwmon_chip_names{chip="board",chip_name="board"} 1
+		node_hwmon_sensor_label{chip="board",label="broken",sensor="temp2"} 1
+		node_hwmon_temp_celsius{chip="board",sensor="temp1"} 42
+		node_hwmon_temp_celsius{chip="board",sensor="temp2"} 43
+	`)
+}
+
+func TestHwmonFilters(t *testing.T) {
+	const files = `
+		class/hwmon/hwmon0/name board
+		class/hwmon/hwmon0/temp1_input 1000
+		class/hwmon/hwmon0/temp2_input 2000
+		class/hwmon/hwmon1/name disk
+		class/hwmon/hwmon1/temp1_input 3000
+	`
+	const (
+		names = `node_hwmon_chip_names{chip="board",chip_name="board"} 1` + "\n"
+		disk  = `node_hwmon_chip_names{chip="disk",chip_name="disk"} 1` + "\n"
+		one   = `node_hwmon_temp_celsius{chip="board",sensor="temp1"} 1` + "\n"
+		two   = `node_hwmon_temp_celsius{chip="board",sensor="temp2"} 2` + "\n"
+		three = `node_hwmon_temp_celsius{chip="disk",sensor="temp1"} 3` + "\n"
+	)
+	for name, test := range map[string]struct {
+		set  func(o *Options)
+		want string
+	}{
+		"all":              {func(*Options) {}, names + disk + one + two + three},
+		"chips":            {func(o *Options) { o.HwmonChips.Exclude = "^disk$" }, names + one + two},
+		"only chips":       {func(o *Options) { o.HwmonChips.Include = "^disk$" }, disk + three},
+		"sensors":          {func(o *Options) { o.HwmonSensors.Exclude = "^board;temp2$" }, names + disk + one + three},
+		"only sensors":     {func(o *Options) { o.HwmonSensors.Include = ";temp1$" }, names + disk + one + three},
+		"chips, both ways": {func(o *Options) { o.HwmonChips = Filter{Include: ".", Exclude: "board"} }, disk + three},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := Defaults()
+			test.set(&o)
+			newMachine(t, o, files).expect("hwmon", true, test.want)
+		})
+	}
+}
+
+// TestHwmonMoves gives a chip another number, a device another chip, and a sensor another label.
+func TestHwmonMoves(t *testing.T) {
+	m := newMachine(t, Defaults(), `
+		devices/platform/a/hwmon/hwmon0/temp1_input 1000
+		devices/platform/a/hwmon/hwmon0/temp1_label old
+		devices/platform/a/hwmon/hwmon0/device -> devices/platform/a
+		devices/platform/b/hwmon/hwmon1/temp1_input 2000
+		devices/platform/b/hwmon/hwmon1/device -> devices/platform/b
+		class/hwmon/hwmon0 -> devices/platform/a/hwmon/hwmon0
+		class/hwmon/hwmon1 -> devices/platform/b/hwmon/hwmon1
+	`)
+	first := `
+		node_hwmon_sensor_label{chip="platform_a",label="old",sensor="temp1"} 1
+		node_hwmon_temp_celsius{chip="platform_a",sensor="temp1"} 1
+		node_hwmon_temp_celsius{chip="platform_b",sensor="temp1"} 2
+	`
+	m.expect("hwmon", true, first)
+	m.write("devices/platform/a/hwmon/hwmon0/temp1_label new")
+	m.expect("hwmon", true, first) // words are looked up once a minute
+	m.now = m.now.Add(lookAgain)
+	m.expect("hwmon", true, strings.Replace(first, "old", "new", 1))
+
+	m.remove("class/hwmon/hwmon0")
+	m.write("class/hwmon/hwmon0 -> devices/platform/b/hwmon/hwmon1\n")
+	m.remove("class/hwmon/hwmon1")
+	m.expect("hwmon", true, `node_hwmon_temp_celsius{chip="platform_b",sensor="temp1"} 2`+"\n")
+	m.write("class/hwmon/hwmon1 -> devices/platform/b/hwmon/hwmon1\n")
+	text, _ := m.samples()
+	for _, want := range []string{`chip="platform_b_hwmon0"`, `chip="platform_b_hwmon1"`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %s although two chips have one device and no name:\n%s", want, text)
+		}
+	}
+}
+
+func TestThermalFailures(t *testing.T) {
+	m := newMachine(t, Defaults(), `
+		class/thermal/thermal_zone0/type cpu
+		class/thermal/thermal_zone0/temp `+failing+`
+		class/thermal/thermal_zone1/type board
+		class/thermal/thermal_zone1/temp 30500
+		class/thermal/thermal_zone2 -> gone
+		class/thermal/thermal_zoneX/type none
+		class/thermal/cooling_device0/type Fan
+		class/thermal/cooling_device0/cur_state 1
+		class/thermal/cooling_device0/max_state 3
+	`)
+	const want = `
+		node_cooling_device_cur_state{name="0",type="Fan"} 1
+		node_cooling_device_max_state{name="0",type="Fan"} 3
+		node_thermal_zone_temp{type="board",zone="1"} 30.5
+	`
+	m.expect("thermal_zone", true, want)
+	m.write("class/thermal/cooling_device1/type Processor\nclass/thermal/cooling_device1/cur_state " + failing)
+	m.expect("thermal_zone", false, want)
+	m.write("class/thermal/cooling_device1/cur_state " + refused)
+	m.expect("thermal_zone", true, want)
+}
+
+func TestAttributeFailures(t *testing.T) {
+	m := newMachine(t, Defaults(), `
+		class/power_supply/BAT0/type Battery
+		class/power_supply/BAT0/capacity 50
+		class/power_supply/BAT0/power_now `+refused+`
+		class/power_supply/BAT0/temp -15
+		class/power_supply/BAT0/voltage_now/ folder
+		class/power_supply/USB0 -> gone
+		class/watchdog/watchdog0/timeout 0x3c
+		class/watchdog/watchdog0/fw_version `+refused+`
+	`)
+	m.remove("class/power_supply/BAT0/voltage_now")
+	want := `
+		node_power_supply_capacity{power_supply="BAT0"} 50
+		node_power_supply_info{capacity_level="",charge_type="",health="",manufacturer="",model_name="",power_supply="BAT0",scope="",serial_number="",status="",technology="",type="Battery",usb_type=""} 1
+		node_power_supply_temp_celsius{power_supply="BAT0"} -1.5
+		node_watchdog_info{identity="",name="watchdog0",options="",pretimeout_governor="",state="",status=""} 1
+		node_watchdog_timeout_seconds{name="watchdog0"} 60
+	`
+	m.expect("powersupplyclass", true, want)
+	m.write("class/power_supply/BAT0/charge_now " + failing + "\nclass/power_supply/BAT0/energy_now much\nclass/watchdog/watchdog0/timeleft " + failing)
+	m.expect("powersupplyclass", false, want)
+	m.expect("watchdog", false, want)
+	if log := strings.Join(m.s.Log(), "\n"); !strings.Contains(log, "and 1 more") {
+		t.Errorf("the log tells nothing of the second failure:\n%s", log)
+	}
+}
+
+func TestPowerFilter(t *testing.T) {
+	o := Defaults()
+	o.Power.Exclude = "^hid"
+	newMachine(t, o, "class/power_supply/hid-mouse/capacity 1\nclass/power_supply/AC/online 1").expect("powersupplyclass", true, `
+		node_power_supply_info{capacity_level="",charge_type="",health="",manufacturer="",model_name="",power_supply="AC",scope="",serial_number="",status="",technology="",type="",usb_type=""} 1
+		node_power_supply_online{power_supply="AC"} 1
+	`)
+}
+
+func TestRAPL(t *testing.T) {
+	m := newMachine(t, Defaults(), `
+		class/powercap/intel-rapl/enabled 1
+		class/powercap/intel-rapl:0/name package-0
+		class/powercap/intel-rapl:0/energy_uj 1500000
+		class/powercap/intel-rapl:0:0/name dram
+		class/powercap/intel-rapl:0:0/energy_uj 250000
+		class/powercap/intel-rapl:1/name package-1
+		class/powercap/intel-rapl:1/energy_uj 18446744073709
+		class/powercap/intel-rapl:1:0/name dram
+		class/powercap/intel-rapl:1:0/energy_uj 350000
+		class/powercap/x/name package-1-die-0
+		class/powercap/x/energy_uj 1
+		class/powercap/y/name dtpm
+	`)
+	want := strings.ReplaceAll(`
+		node_rapl_dram_joules_total{index="0",path="SYS/class/powercap/intel-rapl:0:0"} 0.25
+		node_rapl_dram_joules_total{index="1",path="SYS/class/powercap/intel-rapl:1:0"} 0.35
+		node_rapl_package_1_die_0_joules_total{index="0",path="SYS/class/powercap/x"} 1e-06
+		node_rapl_package_joules_total{index="0",path="SYS/class/powercap/intel-rapl:0"} 1.5
+		node_rapl_package_joules_total{index="1",path="SYS/class/powercap/intel-rapl:1"} 1.8446744073709e+07
+	`, "SYS", m.dir)
+	m.expect("rapl", true, want)
+	m.write("class/powercap/intel-rapl:0:1/name uncore\nclass/powercap/intel-rapl:0:1/energy_uj " + failing)
+	m.expect("rapl", false, want)
+}
+
+func TestDMIOnce(t *testing.T) {
+	m := newMachine(t, Defaults(), "class/dmi/id/sys_vendor "+failing)
+	m.expect("dmi", false, "")
+	m.write("class/dmi/id/sys_vendor Example Inc.\nclass/dmi/id/bios_version 1.2")
+	text, success := m.samples()
+	if !success["dmi"] || !strings.Contains(text, `bios_version="1.2"`) || !strings.Contains(text, `system_vendor="Example Inc."`) {
+		t.Errorf("after it could be read: %v\n%s", success["dmi"], text)
+	}
+	m.remove("class/dmi")
+	if again, success := m.samples(); again != text || !success["dmi"] {
+		t.Errorf("read again: %s", again)
+	}
+}
+
+func TestNVMe(t *testing.T) {
+	m := newMachine(t, Defaults(), `
+		class/nvme/nvme0/model Example 960
+		class/nvme/nvme0/state live
+		class/nvme/nvme0/nvme0n1/size 1000
+		class/nvme/nvme0/nvme0n1/queue/logical_block_size 512
+		class/nvme/nvme0/nvme0n2/size 1000
+		class/nvme/nvme0/nvme0n2/nuse 10
+		class/nvme/nvme0/nvme0n2/ana_state optimized
+		class/nvme/nvme0/nvme0n2/queue/logical_block_size 4096
+		class/nvme/nvme0/nvme0c0n3/size 1000
+		class/nvme/nvme0/ng0n1/dev 1
+		class/nvme/nvme1/model Gone
+	`)
+	want := `
+		node_nvme_info{cntlid="",device="nvme0",firmware_revision="",model="Example 960",serial="",state="live"} 1
+		node_nvme_namespace_capacity_bytes{device="nvme0",nsid="1"} 512000
+		node_nvme_namespace_capacity_bytes{device="nvme0",nsid="2"} 4.096e+06
+		node_nvme_namespace_info{ana_state="optimized",device="nvme0",nsid="2"} 1
+		node_nvme_namespace_info{ana_state="unknown",device="nvme0",nsid="1"} 1
+		node_nvme_namespace_logical_block_size_bytes{device="nvme0",nsid="1"} 512
+		node_nvme_namespace_logical_block_size_bytes{device="nvme0",nsid="2"} 4096
+		node_nvme_namespace_size_bytes{device="nvme0",nsid="1"} 512000
+		node_nvme_namespace_size_bytes{device="nvme0",nsid="2"} 4.096e+06
+		node_nvme_namespace_used_bytes{device="nvme0",nsid="2"} 40960
+	`
+	m.expect("nvme", true, want)
+	// A controller that dies keeps its words; the state is read anew.
+	m.write("class/nvme/nvme0/state dead\nclass/nvme/nvme0/model Other")
+	m.expect("nvme", true, strings.Replace(want, "live", "dead", 1))
+	// Another one in the same place is seen at once.
+	if err := os.Rename(filepath.Join(m.dir, "class/nvme/nvme0"), filepath.Join(m.dir, "old")); err != nil {
+		t.Fatal(err)
+	}
+	m.write("class/nvme/nvme0/model Spare\nclass/nvme/nvme0/state new\nclass/nvme/nvme0/nvme0n1/size " + failing +
+		"\nclass/nvme/nvme0/nvme0n1/queue/logical_block_size 512")
+	m.expect("nvme", false, `
+		node_nvme_info{cntlid="",device="nvme0",firmware_revision="",model="Spare",serial="",state="new"} 1
+		node_nvme_namespace_info{ana_state="unknown",device="nvme0",nsid="1"} 1
+		node_nvme_namespace_logical_block_size_bytes{device="nvme0",nsid="1"} 512
+	`)
+}
+
+func TestEDACFailures(t *testing.T) {
+	m := newMachine(t, Defaults(), `
+		devices/system/edac/mc/mc0/ce_count 1
+		devices/system/edac/mc/mc0/ue_count `+failing+`
+		devices/system/edac/mc/mc0/csrow0/ce_count 2
+		devices/system/edac/mc/mc0/csrow0/ch0_ce_count 3
+		devices/system/edac/mc/mc0/csrow0/ch0_ue_count 4
+		devices/system/edac/mc/mc0/csrow0/ch1_ce_count 5
+		devices/system/edac/mc/mc0/csrow0/ch1_dimm_label A#1csrow2channel3
+		devices/system/edac/mc/power/control auto
+	`)
+	want := `
+		node_edac_channel_correctable_errors_total{channel="0",controller="0",csrow="0",dimm_label="unknown"} 3
+		node_edac_channel_correctable_errors_total{channel="1",controller="0",csrow="0",dimm_label="A1_csrow2_channel3"} 5
+		node_edac_channel_uncorrectable_errors_total{channel="0",controller="0",csrow="0",dimm_label="unknown"} 4
+		node_edac_correctable_errors_total{controller="0"} 1
+		node_edac_csrow_correctable_errors_total{controller="0",csrow="0"} 2
+	`
+	m.expect("edac", false, want)
+	m.write("devices/system/edac/mc/mc0/ue_count 0")
+	m.expect("edac", true, want+"node_edac_uncorrectable_errors_total{controller=\"0\"} 0\n")
+}
+
+func TestMultipathStates(t *testing.T) {
+	newMachine(t, Defaults(), `
+		block/dm-0/dm/uuid LVM-abc
+		block/dm-1/dm/uuid mpath-3600
+		block/dm-1/dm/name data
+		block/dm-1/dm/suspended 1
+		block/dm-1/size 8
+		block/dm-1/slaves/sda/x 1
+		block/dm-1/slaves/sdb/x 1
+		block/dm-1/slaves/vdc/x 1
+		block/sda/device/state running
+		block/sdb/device/state offline
+		block/vdc/size 8
+		block/dm-2/size 8
+	`).expect("dmmultipath", true, `
+		node_dmmultipath_device_active{device="data",sysfs_name="dm-1"} 0
+		node_dmmultipath_device_info{device="data",sysfs_name="dm-1",uuid="mpath-3600"} 1
+		node_dmmultipath_device_paths{device="data",sysfs_name="dm-1"} 3
+		node_dmmultipath_device_paths_active{device="data",sysfs_name="dm-1"} 1
+		node_dmmultipath_device_paths_failed{device="data",sysfs_name="dm-1"} 1
+		node_dmmultipath_device_size_bytes{device="data",sysfs_name="dm-1"} 4096
+		node_dmmultipath_path_state{device="data",path="sda",state="running"} 1
+		node_dmmultipath_path_state{device="data",path="sdb",state="offline"} 1
+	`)
+}
+
+// TestEveryAttribute holds us against node_exporter on a machine that has every file of a declared family.
+func TestEveryAttribute(t *testing.T) {
+	var files strings.Builder
+	n := 0
+	file := func(path string) {
+		n++
+		fmt.Fprintf(&files, "%s %d\n", path, n*1237)
+	}
+	for _, name := range hwmonFiles {
+		file("devices/platform/chip.0/hwmon/hwmon0/" + name)
+	}
+	file("devices/platform/chip.0/hwmon/hwmon0/freq1_label")
+	file("devices/platform/chip.0/hwmon/hwmon0/name")
+	for i, kind := range sensorKinds { // elements that no driver has, too
+		for _, element := range []string{"", "_input", "_label", "_strange-Element", "_average_max", "_alarm", "_min_alarm", "_x2y"} {
+			// node_exporter gives HELP texts to these that differ from chip to chip, and then drops them.
+			if element == "" && slices.Contains([]string{"curr", "energy", "humidity", "in", "power"}, kind) {
+				continue
+			}
+			// The label of a frequency becomes that of its other elements, or not, from scrape to scrape.
+			if element == "_label" && kind == "freq" {
+				continue
+			}
+			file(fmt.Sprintf("devices/platform/chip.1/hwmon/hwmon1/%s%d%s", kind, i, element))
+			file(fmt.Sprintf("devices/platform/chip.2/%s_%d%s", kind, i, element)) // digits that belong to the element
+		}
+	}
+	for i := range 3 {
+		fmt.Fprintf(&files, "devices/platform/chip.%[1]d/hwmon/hwmon%[1]d/device -> devices/platform/chip.%[1]d\n", i)
+		fmt.Fprintf(&files, "class/hwmon/hwmon%[1]d -> devices/platform/chip.%[1]d/hwmon/hwmon%[1]d\n", i)
+	}
+	for class, attributes := range map[string]attributeClass{"power_supply/BAT1": powerSupplies, "watchdog/watchdog0": watchdogs} {
+		for _, name := range slices.Concat(slices.Sorted(maps.Keys(attributes.numbers)), attributes.words) {
+			file("class/" + class + "/" + name)
+		}
+	}
+	for _, name := range dmiFields {
+		fmt.Fprintf(&files, "class/dmi/id/%s  some %s \n", strings.Replace(name, "system_", "sys_", 1), name)
+	}
+	for i, zone := range []string{"package-0", "core", "core", "dram-x", "psys", "a-1", "a-b-2", "we_-ird--zone", "x-+3"} {
+		fmt.Fprintf(&files, "class/powercap/zone%d/name %s\n", i, zone)
+		file(fmt.Sprintf("class/powercap/zone%d/energy_uj", i))
+		file(fmt.Sprintf("class/powercap/zone%d/max_energy_range_uj", i))
+	}
+	m := newMachine(t, Defaults(), files.String())
+	flags := []string{"--path.sysfs=" + m.dir, "--collector.disable-defaults"}
+	for _, a := range hardwareAreas() {
+		flags = append(flags, "--collector."+a.name)
+	}
+	want := theirs(t, hosttest.NodeExporter(t, flags...))
+	got := ours(t, []collector.Collector{m.g})
+	declared := make(map[string]bool)
+	for _, part := range m.g.Parts() {
+		if slices.Contains([]string{"hwmon", "powersupplyclass", "dmi", "watchdog"}, part.Name) {
+			for _, f := range part.Families {
+				declared[f.Name] = true
+			}
+		}
+	}
+	for _, w := range want.Families() {
+		delete(declared, w.Name)
+		g := got[w.Name]
+		if g == nil || g.Interface() != w.Interface() {
+			t.Errorf("node_exporter has %s, we %v", w.Interface(), g)
+			continue
+		}
+		for _, difference := range differences(g.Series, w.Series, true) {
+			t.Error(difference)
+		}
+	}
+	for _, g := range got.Families() {
+		if want[g.Name] == nil {
+			t.Errorf("node_exporter has no %s", g.Interface())
+		}
+	}
+	for name := range declared {
+		t.Errorf("%s is declared, and nobody has it", name)
+	}
+}
+
+func TestMadeIsBounded(t *testing.T) {
+	m := newMade(sensorFamilies)
+	first := m.get("a", func() *collector.Family { return gauge("a", "A.") })
+	if m.get("a", func() *collector.Family { return gauge("a", "A.") }) != first {
+		t.Error("made twice")
+	}
+	for i := range 3 * madeAtMost {
+		m.get(fmt.Sprint(i), func() *collector.Family { return gauge("b", "B.") })
+	}
+	if len(m) > madeAtMost {
+		t.Errorf("%d families", len(m))
+	}
+}
+
+func TestDevicesAreForgotten(t *testing.T) {
+	dir := t.TempDir()
+	s := newSources(Defaults())
+	d := make(devices[string])
+	looked := 0
+	look := func(string) (string, error) { looked++; return "words", nil }
+	for i := range 100 {
+		s.round++
+		path := filepath.Join(dir, fmt.Sprint(i))
+		if err := os.WriteFile(path, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if words, err := d.get(s, path, look); words != "words" || err != nil {
+				t.Fatal(words, err)
+			}
+		}
+		d.forget(s)
+	}
+	if len(d) != 1 || looked != 100 {
+		t.Errorf("%d devices known, %d times looked", len(d), looked)
+	}
+}
