@@ -112,7 +112,7 @@ func TestDevicesOfThisHost(t *testing.T) {
 	for try := 1; ; try++ {
 		before := parse(t, scrape(overFiles, "netdev"))
 		got := parse(t, scrape(overNetlink, "netdev"))
-		wrong := between(before, got, parse(t, scrape(overFiles, "netdev")), nil)
+		wrong := between(before, got, parse(t, scrape(overFiles, "netdev")))
 		if len(wrong) == 0 {
 			break
 		} else if try == tries {
