@@ -103,7 +103,7 @@ func TestBenchmarkIsFair(t *testing.T) {
 	var want bytes.Buffer
 	b.clientGolang(t)(&want)
 	w := newWriter([]string{"bench"})
-	w.begin([]bool{true})
+	w.begin("1")
 	if err := b.Collect(t.Context(), w); err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +150,7 @@ func BenchmarkWriterAdd(b *testing.B) {
 	c, w := newBench(benchSizes[0]), newWriter([]string{"bench"})
 	b.ReportAllocs()
 	for b.Loop() {
-		w.begin([]bool{true})
+		w.begin("1")
 		_ = c.Collect(b.Context(), w)
 		w.finish()
 	}
@@ -159,7 +159,7 @@ func BenchmarkWriterAdd(b *testing.B) {
 // BenchmarkAppendText encodes one snapshot.
 func BenchmarkAppendText(b *testing.B) {
 	w := newWriter([]string{"bench"})
-	w.begin([]bool{true})
+	w.begin("1")
 	_ = newBench(benchSizes[0]).Collect(b.Context(), w)
 	s := newSnapshot(false, w.finish())
 	buf := s.AppendText(nil)

@@ -171,11 +171,11 @@ func TestLegacyNames(t *testing.T) {
 	called := &Family{Name: "a", Help: "A.", Type: Gauge, Labels: []string{"l"}}
 	results := func() []*result {
 		one, two := newWriter(nil), newWriter(nil)
-		one.begin(nil)
+		one.begin("")
 		one.Add(taken, 1, "1")
 		one.Add(taken, 2, "2")
 		one.Add(renamed, 3, "x\n", "a")
-		two.begin(nil)
+		two.begin("")
 		two.Add(split, 4, "a", "x\n")
 		two.Add(split, 5, "b", "x")
 		two.Add(called, 6, "2")

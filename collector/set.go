@@ -140,7 +140,7 @@ func (s *Set) snapshot(answers []answer) *Snapshot {
 	defer s.mu.Unlock()
 	results := make([]*result, 0, len(answers)+1)
 	ownFailed := false
-	s.w.begin(nil)
+	s.w.begin("")
 	for _, a := range answers {
 		if a.res != nil {
 			results = append(results, a.res)
@@ -152,7 +152,7 @@ func (s *Set) snapshot(answers []answer) *Snapshot {
 			continue
 		}
 		for i, p := range a.unit.parts {
-			if a.mask[i] == '1' {
+			if selected(a.mask, i) {
 				a.report(i).record(s.w, a.unit, p.Name)
 			}
 		}
