@@ -45,7 +45,9 @@ func (f *kernelFixture) scrape() collectortest.Outcome {
 	return f.scraper.Scrape(collectortest.Timeout)
 }
 
-func (f *kernelFixture) path(name string) string { return filepath.Join(filepath.Dir(f.o.ProcFS), name) }
+func (f *kernelFixture) path(name string) string {
+	return filepath.Join(filepath.Dir(f.o.ProcFS), name)
+}
 
 func (f *kernelFixture) write(name, content string) {
 	f.t.Helper()

@@ -12,6 +12,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"golang.org/x/sys/unix"
 
 	"github.com/chronoops/chronoops/collector/collectortest"
 )
@@ -156,7 +157,14 @@ func TestLines(t *testing.T) {
 			t.Errorf("content %d: %d lines and %v, want %d", i, len(got), err, len(want))
 		}
 	}
-	f.f.Close() // as if it had been mounted anew
+	dir, err := os.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	if err := unix.Dup3(int(dir.Fd()), f.fd, unix.O_CLOEXEC); err != nil { // what was there cannot be read any more
+		t.Fatal(err)
+	}
 	n := 0
 	if _, err := f.lines(buf, func([]byte) error { n++; return nil }); err != nil || n != 2 {
 		t.Errorf("after its descriptor went bad: %d lines and %v", n, err)
