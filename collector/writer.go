@@ -193,7 +193,7 @@ type result struct {
 	err      error // what Collect returned
 }
 
-// failed reports whether anything is missing; a nil result is.
+// failed reports whether anything did; a result that did not come failed as a whole.
 func (r *result) failed() bool {
 	return r == nil || rank(r.err) == failed || slices.ContainsFunc(r.reports, func(p report) bool { return rank(p.err) == failed })
 }
