@@ -25,7 +25,7 @@ type rootFile struct {
 
 // fileID tells whether a file was replaced or written to.
 type fileID struct {
-	dev, ino     uint64
+	ino          uint64
 	size         int64
 	mtime, ctime unix.Timespec
 }
@@ -35,7 +35,7 @@ func statFile(path string) (fileID, error) {
 	if err := unix.Stat(path, &st); err != nil {
 		return fileID{}, &os.PathError{Op: "stat", Path: path, Err: err}
 	}
-	return fileID{uint64(st.Dev), st.Ino, st.Size, st.Mtim, st.Ctim}, nil
+	return fileID{st.Ino, st.Size, st.Mtim, st.Ctim}, nil
 }
 
 func (s *sources) rootFile(path string) *rootFile { return &rootFile{s: s, path: path} }
