@@ -54,8 +54,6 @@ func (m *machine) write(files string) {
 		target, link := strings.CutPrefix(content, "-> ")
 		var err error
 		switch {
-		case strings.HasSuffix(name, "/"):
-			err = os.MkdirAll(path, 0o755)
 		case link:
 			if !filepath.IsAbs(target) {
 				target = filepath.Join(m.dir, target)
@@ -271,12 +269,10 @@ func TestAttributeFailures(t *testing.T) {
 		class/power_supply/BAT0/capacity 50
 		class/power_supply/BAT0/power_now `+refused+`
 		class/power_supply/BAT0/temp -15
-		class/power_supply/BAT0/voltage_now/ folder
 		class/power_supply/USB0 -> gone
 		class/watchdog/watchdog0/timeout 0x3c
 		class/watchdog/watchdog0/fw_version `+refused+`
 	`)
-	m.remove("class/power_supply/BAT0/voltage_now")
 	want := `
 		node_power_supply_capacity{power_supply="BAT0"} 50
 		node_power_supply_info{capacity_level="",charge_type="",health="",manufacturer="",model_name="",power_supply="BAT0",scope="",serial_number="",status="",technology="",type="Battery",usb_type=""} 1

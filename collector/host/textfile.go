@@ -154,6 +154,8 @@ type declared struct {
 func (m *merger) agrees(f *textFamily, file string) error {
 	first, ok := m.first[f.name]
 	switch {
+	case f.name == textfileMtime.Name || f.name == textfileError.Name:
+		return fmt.Errorf("%s is this collector's own", f.name)
 	case !ok:
 		m.first[f.name] = declared{file, f.typ, f.help}
 	case first.typ != f.typ:

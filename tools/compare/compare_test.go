@@ -19,7 +19,6 @@ import (
 // TestHold lets node_exporter compete with itself.
 func TestHold(t *testing.T) {
 	a := &arena{scrapes: 3, log: io.Discard}
-	t.Cleanup(a.close)
 	c := contest{name: "itself", about: "One program.", setUp: func(context.Context, *arena) (entries, error) {
 		return entries{theirs: []entry{nodeExporter()}, ours: []entry{nodeExporter("--no-collector.uname")}}, nil
 	}}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -160,12 +161,12 @@ func (a *arena) commonParts(ctx context.Context) ([]string, error) {
 }
 
 // parts starts a program for one scrape, and returns the collectors that it names in a family.
-func (a *arena) parts(ctx context.Context, e entry, family string) ([]string, error) {
+func (a *arena) parts(ctx context.Context, e entry, family string) (names []string, err error) {
 	c, err := a.start(ctx, e)
 	if err != nil {
 		return nil, err
 	}
-	defer c.server.Stop()
+	defer func() { err = errors.Join(err, c.server.Stop()) }()
 	x, err := c.families(ctx)
 	if err != nil {
 		return nil, err
@@ -173,7 +174,6 @@ func (a *arena) parts(ctx context.Context, e entry, family string) ([]string, er
 	if x[family] == nil {
 		return nil, fmt.Errorf("%s has no %s", e.name, family)
 	}
-	var names []string
 	for key := range x[family].Series {
 		_, rest, _ := strings.Cut(key, `collector="`)
 		name, _, _ := strings.Cut(rest, `"`)

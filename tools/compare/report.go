@@ -109,11 +109,11 @@ func (r *report) markdown() string {
 	m := r.Machine
 	fmt.Fprintf(&b, "# chronoops beside the exporters\n\n%s, %d × %s, Linux %s\n\n", m.Time.Format("2006-01-02 15:04 MST"), m.CPUs, m.CPU, m.Kernel)
 	b.WriteString("| ours by theirs |")
-	rule := "| --- |"
+	rule := []byte("| --- |")
 	for _, metric := range metrics {
 		if metric.ratio == above {
 			fmt.Fprintf(&b, " %s |", metric.title)
-			rule += " ---: |"
+			rule = append(rule, " ---: |"...)
 		}
 	}
 	fmt.Fprintf(&b, " families missing |\n%s ---: |\n", rule)
