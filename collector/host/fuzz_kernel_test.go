@@ -271,11 +271,11 @@ func FuzzSchedstat(f *testing.F) {
 	})
 }
 
-func FuzzVMStat(f *testing.F) {
+func FuzzPairs(f *testing.F) {
 	seed(f, "vmstat")
 	f.Fuzz(func(t *testing.T, data []byte) {
 		lines := 0
-		if err := parseVMStat(data, func(field, _ []byte) error {
+		if err := parsePairs(data, func(field, _ []byte) error {
 			if len(field) == 0 {
 				t.Error("a field without name")
 			}

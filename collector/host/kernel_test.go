@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/chronoops/chronoops/collector/collectortest"
+	"github.com/chronoops/chronoops/collector/host/hosttest"
 )
 
 // kernelFixture is the fixture with its root file system and the areas given; its files can be changed.
@@ -430,4 +431,81 @@ func TestArrays(t *testing.T) {
 	if o := f.scrape(); o.Success["mdadm"] {
 		t.Error("a broken file made no failure")
 	}
+}
+
+// TestDiskChanges looks up what udev knows about a disk when that changes, and what sysfs knows after a minute.
+func TestDiskChanges(t *testing.T) {
+	f := newKernelFixture(t, nil, diskArea)
+	info := func(model, rotational string) string {
+		return `node_disk_info{device="sda",major="8",minor="0",model="` + model + `",path="pci-0000:00:1f.2-ata-1",revision="A1",rotational="` +
+			rotational + `",serial="0001",wwn="0x5000000000000001"}`
+	}
+	const reads, rate = `node_disk_reads_completed_total{device="sda"}`, `node_disk_ata_rotation_rate_rpm{device="sda"}`
+	f.expect(f.scrape(), map[string]string{info("EXAMPLE_DISK", "1"): "1", reads: "95032", rate: "7200"})
+
+	data, err := os.ReadFile(f.path("udev/b8:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.write("udev/new", strings.ReplaceAll(strings.ReplaceAll(string(data), "ID_MODEL=EXAMPLE_DISK", "ID_MODEL=OTHER"), "_RPM=7200", "_RPM="))
+	if err := os.Rename(f.path("udev/new"), f.path("udev/b8:0")); err != nil { // as udev does it
+		t.Fatal(err)
+	}
+	f.expect(f.scrape(), map[string]string{info("EXAMPLE_DISK", "1"): "", info("OTHER", "1"): "1", reads: "95032", rate: ""})
+	f.write("sys/block/sda/queue/rotational", "0\n")
+	f.expect(f.scrape(), map[string]string{info("OTHER", "1"): "1"})
+	f.clock = f.clock.Add(lookAgain)
+	f.expect(f.scrape(), map[string]string{info("OTHER", "0"): "1"})
+
+	f.write("proc/diskstats", "   8      16 sda 1 0 0 0 0 0 0 0 0 0 0\n") // another disk with its name
+	f.expect(f.scrape(), map[string]string{
+		info("OTHER", "0"): "", reads: "1",
+		`node_disk_info{device="sda",major="8",minor="16",model="",path="",revision="",rotational="0",serial="",wwn=""}`: "1",
+	})
+}
+
+// TestOptionalAsNodeExporter holds the parts that are off by default against node_exporter's, cpu.info without cpufreq:
+// of the frequencies that both have, node_exporter drops one.
+func TestOptionalAsNodeExporter(t *testing.T) {
+	compare := func(name string, o Options, flags []string, parts ...string) {
+		g := newTestGroup(t, newSources(o), kernelAreas())
+		t.Cleanup(g.Close)
+		text, success := collectortest.Scrape(t, g, parts...)
+		got, all := parse(t, text), append(flags, "--collector.disable-defaults")
+		for _, p := range parts {
+			all = append(all, "--collector."+p)
+			if !success[p] {
+				t.Errorf("%s: part %s failed", name, p)
+			}
+		}
+		for name, w := range theirs(t, hosttest.NodeExporter(t, all...)) {
+			if g := got[name]; g == nil || g.Interface() != w.Interface() {
+				t.Errorf("missing or other: %s", w.Interface())
+			} else {
+				for _, difference := range differences(g.Series, w.Series, true) {
+					t.Error(difference)
+				}
+			}
+			delete(got, name)
+		}
+		for _, g := range got {
+			t.Errorf("node_exporter has no %s", g.Interface())
+		}
+	}
+	o := fixture(t)
+	compare("fixture", o, []string{"--path.procfs=" + o.ProcFS, "--path.sysfs=" + o.SysFS},
+		"buddyinfo", "cgroups", "cpu_vulnerabilities", "ksmd", "meminfo_numa", "slabinfo", "zoneinfo")
+
+	paths, err := hosttest.Small(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	o = Defaults()
+	o.ProcFS, o.SysFS, o.RootFS, o.UdevData = paths.Proc, paths.Sys, paths.Root, paths.Udev
+	o.CPUInfo, o.CPUFlags, o.CPUBugs, o.Softirqs, o.InterruptZeros = true, "^s", ".", true, false
+	o.Interrupts.Include, o.VMStatFields = "^[0-9]", "^nr_"
+	compare("small machine", o, append(paths.Flags(), "--collector.cpu.info", "--collector.cpu.info.flags-include=^s",
+		"--collector.cpu.info.bugs-include=.", "--collector.stat.softirq", "--no-collector.interrupts.include-zeros",
+		"--collector.interrupts.name-include=^[0-9]", "--collector.vmstat.fields=^nr_"),
+		"cpu", "interrupts", "processes", "softirqs", "stat", "vmstat")
 }

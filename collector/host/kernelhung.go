@@ -3,7 +3,7 @@ package host
 import "github.com/chronoops/chronoops/collector"
 
 var hungTasks = &collector.Family{
-	Name: "node_kernel_hung_tasks_total", Type: collector.Counter, Legacy: "node_kernel_hung_tasks",
+	Name: "node_kernel_hung_tasks_total", Legacy: "node_kernel_hung_tasks", Type: collector.Counter,
 	Help: "Tasks found hanging in uninterruptible sleep since the host booted.",
 }
 

@@ -25,9 +25,17 @@ type rootFile struct {
 
 // fileID tells whether a file was replaced or written to.
 type fileID struct {
-	dev, ino     uint64
+	ino          uint64
 	size         int64
 	mtime, ctime unix.Timespec
+}
+
+func statFile(path string) (fileID, error) {
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return fileID{}, &os.PathError{Op: "stat", Path: path, Err: err}
+	}
+	return fileID{st.Ino, st.Size, st.Mtim, st.Ctim}, nil
 }
 
 func (s *sources) rootFile(path string) *rootFile { return &rootFile{s: s, path: path} }
@@ -40,13 +48,11 @@ func (f *rootFile) read() (b []byte, changed bool, err error) {
 			return nil, true, err
 		}
 	}
-	var st unix.Stat_t
-	if err := unix.Stat(f.real, &st); err != nil {
-		err = &os.PathError{Op: "stat", Path: f.real, Err: err}
+	id, err := statFile(f.real)
+	if err != nil {
 		f.id, f.real = fileID{}, ""
 		return nil, true, err
 	}
-	id := fileID{uint64(st.Dev), st.Ino, st.Size, st.Mtim, st.Ctim}
 	if id == f.id {
 		return f.b, false, f.err
 	}
