@@ -12,7 +12,8 @@ import (
 )
 
 // ErrNoData is what a part returns, wrapped or not, if its target has nothing of the kind that it reads, such as a host
-// without RAID. The part's success is 0, as in the exporters that chronoops stands in for, but nobody needs to know.
+// without RAID. The part's success is 0, as in the exporters that chronoops stands in for, but nobody needs to know. An
+// error that joins it with a failure counts as no data, too: return the failure alone.
 var ErrNoData = errors.New("no data")
 
 // Type is the kind of a metric family.

@@ -103,6 +103,8 @@ func FuzzEncodings(f *testing.F) {
 	f.Add("0-bad.name", "a\nb\\", "é", "le", "\"", "\\\n", "\xff", "\xfe", math.Inf(1), uint8(2))
 	f.Add("a:b", "", "_", "a:b", "", "", "", "", math.NaN(), uint8(0))
 	f.Add("x", "\xff", "a", "b", "1", "22", "12", "2", math.Copysign(0, -1), uint8(7))
+	f.Add("y", "", "a:b", "c.d", "1", "22", "12", "2", 1.0, uint8(200))
+	f.Add("z.z", "\xff\n", "a", "le", "\xff", "\xfe", "a", "b", 1e-300, uint8(131))
 	f.Fuzz(func(t *testing.T, name, help, l1, l2, v1, v2, v3, v4 string, v float64, typ uint8) {
 		valid1, valid2 := validLabelName(l1), validLabelName(l2)
 		if name == "" || l1 == "" || l2 == "" || l1 == model.MetricNameLabel || l2 == model.MetricNameLabel ||

@@ -2,6 +2,7 @@ package collector
 
 import (
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -75,6 +76,11 @@ func rank(err error) int {
 	default:
 		return failed
 	}
+}
+
+// failed reports whether anything of the collection did.
+func (r *result) failed() bool {
+	return r.err != nil || slices.ContainsFunc(r.reports, func(r report) bool { return rank(r.err) == failed })
 }
 
 // record tells how a part of u did.

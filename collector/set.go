@@ -5,10 +5,9 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 // DefaultTimeout is how long a scrape may take if the client names no timeout.
@@ -33,7 +32,7 @@ type Set struct {
 // SetOptions are what a Set needs besides its units.
 type SetOptions struct {
 	Selection Selection
-	Own       prometheus.Gatherer // the process's own metrics, part of every scrape; may be nil
+	Own       *Unit // the process's own metrics: in every scrape, whatever it selects, and not reported on; may be nil
 	// LegacyNames exposes families that have a legacy name under both names.
 	LegacyNames bool
 	Logger      *slog.Logger
@@ -44,7 +43,7 @@ func NewSet(units []*Unit, o SetOptions) (*Set, error) {
 	if err := checkParts(units); err != nil {
 		return nil, err
 	}
-	s := &Set{units: units, legacy: o.LegacyNames, log: o.Logger, w: newWriter(nil), warned: make(map[string]bool)}
+	s := &Set{units: units, own: o.Own, legacy: o.LegacyNames, log: o.Logger, w: newWriter(nil), warned: make(map[string]bool)}
 	for _, u := range units {
 		for _, p := range u.parts {
 			s.known = append(s.known, p.Name)
@@ -53,21 +52,12 @@ func NewSet(units []*Unit, o SetOptions) (*Set, error) {
 			}
 		}
 	}
-	if o.Own != nil {
-		s.own = NewUnit("own", ownMetrics{o.Own}, o.Logger)
-	}
 	s.all = s.answers(s.enabled)
 	return s, nil
 }
 
 // Enabled returns the names of the parts that are on.
 func (s *Set) Enabled() []string { return slices.Clone(s.enabled) }
-
-// ownMetrics passes on the process's own metrics, isolated like any collector.
-type ownMetrics struct{ g prometheus.Gatherer }
-
-func (ownMetrics) Parts() []Part                                { return nil }
-func (o ownMetrics) Collect(_ context.Context, w *Writer) error { return w.Gather(o.g) }
 
 // answer is what became of one unit in one scrape.
 type answer struct {
@@ -87,7 +77,7 @@ func (s *Set) answers(selected []string) (list []answer) {
 		}
 	}
 	if s.own != nil {
-		list = append(list, answer{unit: s.own})
+		list = append(list, answer{unit: s.own, mask: strings.Repeat("1", len(s.own.parts))})
 	}
 	return list
 }
@@ -143,7 +133,8 @@ func (s *Set) snapshot(answers []answer) *Snapshot {
 			a.unit.log.Debug("Collector is still running from an earlier scrape")
 		}
 		if a.unit == s.own {
-			ownFailed = a.res == nil || a.res.err != nil
+			ownFailed = a.res == nil || a.res.failed()
+			continue
 		}
 		for i, p := range a.unit.parts {
 			if a.mask[i] == '1' {

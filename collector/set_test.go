@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -61,7 +63,7 @@ func newTestSet(t *testing.T, own prometheus.Gatherer, cs ...*fake) (*Set, *sync
 	for _, c := range cs {
 		units = append(units, NewUnit(c.parts[0], c, log))
 	}
-	s, err := NewSet(units, SetOptions{Own: own, Logger: log})
+	s, err := NewSet(units, SetOptions{Own: ownUnit(own), Logger: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -310,6 +312,112 @@ func TestLaterDeadlineKeepsSharedSamples(t *testing.T) {
 	})
 }
 
+// A scrape that joins one of less time is not left with what that one had time for.
+func TestJoinerGetsItsOwnTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &fake{parts: []string{"fast", "slow"}}
+		c.collect = func(ctx context.Context, w *Writer) error {
+			w.Part("fast", func() error { w.Add(fakeValue, 1, "fast"); return nil })
+			w.Part("slow", func() error {
+				select {
+				case <-time.After(4 * time.Second):
+					w.Add(fakeValue, 1, "slow")
+					return nil
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			})
+			return nil
+		}
+		hung := &fake{parts: []string{"hung"}}
+		hung.collect = func(context.Context, *Writer) error { time.Sleep(time.Minute); return nil }
+		s, _ := newTestSet(t, nil, hung, c)
+		partial := []string{`fake{part="fast"} 1`, `success{collector="hung"} 0`, `success{collector="fast"} 1`, `success{collector="slow"} 0`}
+		whole := []string{
+			`fake{part="fast"} 1`, `fake{part="slow"} 1`,
+			`success{collector="hung"} 0`, `success{collector="fast"} 1`, `success{collector="slow"} 1`,
+		}
+		var wg sync.WaitGroup
+		for _, at := range []struct {
+			delay, timeout time.Duration
+			want           []string
+		}{
+			{0, 2 * time.Second, partial}, {time.Second, 10 * time.Second, whole}, {1500 * time.Millisecond, 10 * time.Second, whole},
+		} {
+			wg.Go(func() {
+				time.Sleep(at.delay)
+				if diff := cmp.Diff(at.want, scrape(t, s, at.timeout, Query{})); diff != "" {
+					t.Errorf("scrape at %v (-want +got):\n%s", at.delay, diff)
+				}
+			})
+		}
+		wg.Wait()
+		if n := c.calls.Load(); n != 2 {
+			t.Errorf("collected %d times, want 2: the first for the short scrape, one for both others", n)
+		}
+		time.Sleep(time.Minute) // until the hung one is back
+	})
+}
+
+// Sets that have a unit in common, as /metrics and /probe do, share its collections unless they select other parts.
+func TestSetsShareUnits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := slog.New(slog.DiscardHandler)
+		c := &fake{parts: []string{"a", "b"}}
+		c.collect = func(ctx context.Context, w *Writer) error {
+			for _, p := range c.parts {
+				time.Sleep(time.Second)
+				w.Part(p, func() error { w.Add(fakeValue, float64(c.calls.Load()), p); return nil })
+			}
+			return nil
+		}
+		unit := NewUnit("shared", c, log)
+		metrics, err := NewSet([]*Unit{NewUnit("host", &fake{parts: []string{"host"}}, log), unit}, SetOptions{Own: ownUnit(prometheus.NewRegistry()), Logger: log})
+		if err != nil {
+			t.Fatal(err)
+		}
+		probe, err := NewSet([]*Unit{unit}, SetOptions{Logger: log})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := newTestExposer(ExposerOptions{})
+		metricsHandler := e.Metrics(func() *Set { return metrics })
+		probeHandler := ProbeHandler{Exposer: newTestExposer(ExposerOptions{}), Lookup: func(string) *Set { return probe }}
+		var wg sync.WaitGroup
+		at := func(delay time.Duration, h http.Handler, url string, want ...string) {
+			wg.Go(func() {
+				time.Sleep(delay)
+				got := lines(get(h, url).Body.String())
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("%s at %v (-want +got):\n%s", url, delay, diff)
+				}
+			})
+		}
+		host := []string{`fake{part="host"} 1`}
+		of := func(run string, parts ...string) (samples, success []string) {
+			for _, p := range parts {
+				samples = append(samples, `fake{part="`+p+`"} `+run)
+				success = append(success, `success{collector="`+p+`"} 1`)
+			}
+			return samples, success
+		}
+		samples, success := of("1", "a", "b")
+		at(0, metricsHandler, "/metrics", slices.Concat(host, samples, []string{`success{collector="host"} 1`}, success)...)
+		at(1500*time.Millisecond, probeHandler, "/probe?target=x", slices.Concat(samples, success)...)
+		onlyB, bSuccess := of("2", "b")
+		at(1600*time.Millisecond, probeHandler, "/probe?target=x&collect[]=b", slices.Concat(onlyB, bSuccess)...)
+		at(3*time.Second, metricsHandler, "/metrics?collect[]=b", slices.Concat(onlyB, bSuccess)...)
+		at(3500*time.Millisecond, metricsHandler, "/metrics?exclude[]=a&exclude[]=host", slices.Concat(onlyB, bSuccess)...)
+		wg.Wait()
+		if n := c.calls.Load(); n != 2 {
+			t.Errorf("collected %d times, want 2", n)
+		}
+		if n := c.most.Load(); n != 1 {
+			t.Errorf("%d collections ran at once", n)
+		}
+	})
+}
+
 func TestClientGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &fake{parts: []string{"a"}}
@@ -440,4 +548,8 @@ func TestQuery(t *testing.T) {
 			t.Errorf("%+v: error %v, want %q", test.q, err, test.err)
 		}
 	}
+}
+
+func ownUnit(g prometheus.Gatherer) *Unit {
+	return NewUnit("own", Registry{g}, slog.New(slog.DiscardHandler))
 }

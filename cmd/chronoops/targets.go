@@ -6,8 +6,6 @@ import (
 	"reflect"
 	"slices"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/chronoops/chronoops/collector"
 	apicollector "github.com/chronoops/chronoops/collector/api"
 	"github.com/chronoops/chronoops/collector/host"
@@ -84,7 +82,7 @@ func (c *config) targets(previous []target, stateDir string, log *slog.Logger) (
 		if err != nil {
 			return list, ignored, fmt.Errorf("target %s: %w", t.key(), err)
 		}
-		t.unit, t.close = collector.NewUnit(t.key(), built, log), closer
+		t.unit, t.close = collector.NewUnit(t.key(), built, log).ReportAs(reports[t.kind]), closer
 		t.runner, _ = built.(collector.Runner)
 		list = append(list, t)
 	}
@@ -99,6 +97,9 @@ func closeUnused(old, inUse []target) {
 		}
 	}
 }
+
+// reports are the names under which exporters report their collectors' success, by the kind of target.
+var reports = map[string]*collector.ReportFamilies{"host": collector.NewReportFamilies("node"), "postgres": collector.NewReportFamilies("pg")}
 
 // hostUnits are the host's collectors, which live as long as the process.
 type hostUnits []*collector.Unit
@@ -123,10 +124,17 @@ type exposition struct {
 	known   []collector.Announcement
 }
 
-// selection is what the flags say about parts.
+// selection is what the flags say about parts and their names.
 type selection struct {
 	disableDefaults bool
 	explicit        map[string]bool
+	legacyNames     bool
+}
+
+// any reports whether a part of the units is on.
+func (s selection) any(units []*collector.Unit) bool {
+	chosen, err := s.of(units)
+	return err == nil && slices.ContainsFunc(units, func(u *collector.Unit) bool { return slices.ContainsFunc(u.Parts(), chosen.Enabled) })
 }
 
 func (s selection) of(units []*collector.Unit) (collector.Selection, error) {
@@ -143,7 +151,7 @@ func (s selection) of(units []*collector.Unit) (collector.Selection, error) {
 	return collector.NewSelection(parts, s.disableDefaults, explicit)
 }
 
-func newExposition(units hostUnits, targets []target, own prometheus.Gatherer, s selection, log *slog.Logger) (*exposition, error) {
+func newExposition(units hostUnits, targets []target, own *collector.Unit, s selection, log *slog.Logger) (*exposition, error) {
 	e := &exposition{probes: map[string]*collector.Set{}}
 	onMetrics := slices.Clone([]*collector.Unit(units))
 	for _, t := range targets {
@@ -155,7 +163,7 @@ func newExposition(units hostUnits, targets []target, own prometheus.Gatherer, s
 		if err != nil {
 			return nil, err
 		}
-		if e.probes[t.name], err = collector.NewSet(one, collector.SetOptions{Selection: chosen, Logger: log}); err != nil {
+		if e.probes[t.name], err = collector.NewSet(one, collector.SetOptions{Selection: chosen, LegacyNames: s.legacyNames, Logger: log}); err != nil {
 			return nil, fmt.Errorf("target %s: %w", t.key(), err)
 		}
 		announced := collector.Announcement{Name: t.name, Kind: t.kind}
@@ -169,6 +177,6 @@ func newExposition(units hostUnits, targets []target, own prometheus.Gatherer, s
 	if err != nil {
 		return nil, err
 	}
-	e.metrics, err = collector.NewSet(onMetrics, collector.SetOptions{Selection: chosen, Own: own, Logger: log})
+	e.metrics, err = collector.NewSet(onMetrics, collector.SetOptions{Selection: chosen, Own: own, LegacyNames: s.legacyNames, Logger: log})
 	return e, err
 }

@@ -31,6 +31,26 @@ func (sample) Collect(_ context.Context, w *collector.Writer) error {
 	return nil
 }
 
+// empty is a collector of which one part has nothing to read.
+type empty struct{}
+
+func (empty) Parts() []collector.Part { return []collector.Part{{Name: "none"}, {Name: "broken"}} }
+
+func (empty) Collect(_ context.Context, w *collector.Writer) error {
+	w.Part("none", func() error { return collector.ErrNoData })
+	w.Part("broken", func() error { return errors.New("broken") })
+	return nil
+}
+
+func TestScraper(t *testing.T) {
+	got := collectortest.NewScraper(t, empty{}).Scrape(collectortest.Timeout)
+	got.Took = 0
+	want := collectortest.Outcome{Success: map[string]bool{"none": false, "broken": false}, NoData: map[string]bool{"none": true, "broken": false}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestScrape(t *testing.T) {
 	collectortest.Lint(t, sample{})
 	const good = "# HELP b_total Second.\n# TYPE b_total counter\nb_total{x=\"y\"} 1\nb_total{x=\"z\"} 2\n"

@@ -72,10 +72,13 @@ func (g *Group) Collect(_ context.Context, w *collector.Writer) error {
 	return nil
 }
 
-// Close closes the files kept open; a later collection opens them again.
+// Close closes the files and sockets kept open; a later collection opens them again.
 func (g *Group) Close() {
 	for _, f := range g.s.kept {
 		f.close()
+	}
+	for _, n := range g.s.sockets {
+		n.close()
 	}
 }
 

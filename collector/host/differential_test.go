@@ -4,10 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"os"
 	"path"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/chronoops/chronoops/collector"
@@ -34,9 +32,6 @@ var moves = []string{
 // netlinkOnly are families that node_exporter has by netlink, and not from files.
 var netlinkOnly = map[string]bool{"node_network_receive_nohandler_total": true}
 
-// notYet lists patterns of families that node_exporter has and we do not, one a line.
-const notYet = "testdata/notyet.txt"
-
 func matches(patterns []string, name string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool {
 		ok, err := path.Match(p, name)
@@ -50,22 +45,6 @@ func exempted(name string) bool {
 		patterns = append(patterns, e.pattern)
 	}
 	return matches(patterns, name)
-}
-
-// missing returns the patterns of notYet.
-func missing(t *testing.T) []string {
-	t.Helper()
-	list, err := os.ReadFile(notYet)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var patterns []string
-	for line := range strings.Lines(string(list)) {
-		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
-			patterns = append(patterns, line)
-		}
-	}
-	return patterns
 }
 
 // hostCollectors returns what a program has of this package's collectors.
@@ -135,28 +114,9 @@ func TestMadeUpMachine(t *testing.T) {
 	got := ours(t, hostCollectors(t, o))
 	want := theirs(t, hosttest.NodeExporter(t, paths.Flags()...))
 
-	patterns := missing(t)
-	for _, p := range patterns {
-		needed := false
-		for name := range want {
-			if ok, err := path.Match(p, name); err != nil {
-				t.Fatalf("%s: %s: %v", notYet, p, err)
-			} else if !ok {
-				continue
-			}
-			needed = true
-			if got[name] != nil {
-				t.Errorf("%s is there: take %q out of %s, or narrow it", name, p, notYet)
-			}
-		}
-		if !needed {
-			t.Errorf("%s: %q matches nothing that node_exporter has", notYet, p)
-		}
-	}
 	for _, w := range want.Families() {
 		g := got[w.Name]
 		switch {
-		case g == nil && matches(patterns, w.Name):
 		case g == nil:
 			t.Errorf("missing: %s", w.Interface())
 		case g.Interface() != w.Interface():
@@ -200,11 +160,10 @@ func TestThisHostAsNodeExporter(t *testing.T) {
 	const rounds = 100
 	collectors := hostCollectors(t, Defaults())
 	scrape := hosttest.NodeExporter(t)
-	patterns := missing(t)
 	var open map[string]string // what is wrong with a series, or a family, in every round
 	for range rounds {
 		before, got, after := theirs(t, scrape), ours(t, collectors), theirs(t, scrape)
-		now := between(before, got, after, patterns)
+		now := between(before, got, after)
 		if open == nil {
 			open = now
 		}
@@ -219,12 +178,12 @@ func TestThisHostAsNodeExporter(t *testing.T) {
 }
 
 // between returns what is wrong, by series or name of the family.
-func between(before, got, after collectortest.Exposition, patterns []string) map[string]string {
+func between(before, got, after collectortest.Exposition) map[string]string {
 	wrong := make(map[string]string)
 	for name, b := range before {
 		a, g := after[name], got[name]
 		switch {
-		case a == nil || g == nil && matches(patterns, name):
+		case a == nil:
 			continue
 		case g == nil:
 			wrong[name] = "missing: " + b.Interface()

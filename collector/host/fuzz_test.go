@@ -79,8 +79,13 @@ func FuzzStat(f *testing.F) {
 			intr: theirs.IRQTotal, ctxt: theirs.ContextSwitches, btime: theirs.BootTime,
 			processes: theirs.ProcessCreated, running: theirs.ProcessesRunning, blocked: theirs.ProcessesBlocked,
 		}
+		if v := theirs.SoftIRQ; ours.hasSoftirqs {
+			want.softirqs = [softirqFields]uint64{
+				v.Hi, v.Timer, v.NetTx, v.NetRx, v.Block, v.BlockIoPoll, v.Tasklet, v.Sched, v.Hrtimer, v.Rcu,
+			}
+		}
 		got := ours
-		got.cpus = nil
+		got.cpus, got.hasSoftirqs = nil, false
 		if diff := cmp.Diff(want, got, cmp.AllowUnexported(kernelStat{})); diff != "" {
 			t.Errorf("(-procfs +ours):\n%s", diff)
 		}

@@ -125,6 +125,7 @@ func TestHardwareGolden(t *testing.T) {
 			t.Errorf("part %s failed", part)
 		}
 	}
+	collectortest.Lint(t, g)
 }
 
 func TestNoHardware(t *testing.T) {

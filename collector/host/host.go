@@ -50,7 +50,7 @@ type Options struct {
 
 	CPUGuest          bool   // node_cpu_guest_seconds_total
 	CPUInfo           bool   // node_cpu_info
-	CPUFlags, CPUBugs string // regular expressions of those in node_cpu_flag_info and node_cpu_bug_info; need CPUInfo
+	CPUFlags, CPUBugs string // regular expressions of those in node_cpu_flag_info and node_cpu_bug_info; imply CPUInfo
 	Softirqs          bool   // node_softirqs_total
 	InterruptZeros    bool   // interrupts that never happened too
 	InvalidSpeed      bool   // node_network_speed_bytes of devices that do not know theirs
@@ -99,12 +99,27 @@ func (o Options) netDir() string {
 func kernelAreas() []area {
 	return append([]area{
 		cpuArea,
+		cpufreqArea,
 		statArea,
 		meminfoArea,
 		loadArea,
 		diskArea,
 		unameArea,
 		timeArea,
+		timexArea,
+		entropyArea,
+		filefdArea,
+		kernelHungArea,
+		mdadmArea,
+		osArea,
+		pressureArea,
+		schedstatArea,
+		selinuxArea,
+		vmstatArea,
+		xfsArea,
+		interruptsArea,
+		processesArea,
+		softirqsArea,
 	}, networkAreas()...)
 }
 
@@ -112,6 +127,15 @@ func kernelAreas() []area {
 func networkAreas() []area {
 	return []area{
 		netdevArea,
+		netclassArea,
+		netstatArea,
+		sockstatArea,
+		softnetArea,
+		udpQueuesArea,
+		arpArea,
+		conntrackArea,
+		bondingArea,
+		tcpstatArea,
 	}
 }
 

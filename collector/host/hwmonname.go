@@ -69,9 +69,9 @@ type sensorRule struct {
 type sensorUnit struct{ times, by float64 }
 
 var (
-	asIs   = sensorUnit{1, 1}
-	milli  = sensorUnit{0.001, 1}
-	micros = sensorUnit{1, micro}
+	asIs       = sensorUnit{1, 1}
+	milli      = sensorUnit{0.001, 1}
+	perMillion = sensorUnit{1, micro}
 )
 
 // sensorRules are tried in this order.
@@ -85,13 +85,13 @@ var sensorRules = []sensorRule{
 	{[]string{"temp"}, []string{"type"}, "", "type of the sensor", asIs, collector.Gauge},
 	{[]string{"temp"}, nil, "_celsius", "in degrees Celsius", milli, collector.Gauge},
 	{[]string{"curr"}, nil, "_amps", "in amperes", milli, collector.Gauge},
-	{[]string{"energy"}, nil, "_joule_total", "in joules", micros, collector.Counter},
-	{[]string{"power"}, []string{"accuracy"}, "", "as a ratio", micros, collector.Gauge},
+	{[]string{"energy"}, nil, "_joule_total", "in joules", perMillion, collector.Counter},
+	{[]string{"power"}, []string{"accuracy"}, "", "as a ratio", perMillion, collector.Gauge},
 	{[]string{"power"}, []string{"average_interval", "average_interval_min", "average_interval_max"}, "_seconds", "in seconds", milli, collector.Gauge},
-	{[]string{"power"}, nil, "_watt", "in watts", micros, collector.Gauge},
-	{[]string{"humidity"}, nil, "", "1/1000 of percent, divided by a million: multiply with 1000 for percent", micros, collector.Gauge},
+	{[]string{"power"}, nil, "_watt", "in watts", perMillion, collector.Gauge},
+	{[]string{"humidity"}, nil, "", "1/1000 of percent, divided by a million: multiply with 1000 for percent", perMillion, collector.Gauge},
 	{[]string{"fan"}, []string{"input", "min", "max", "target"}, "_rpm", "in rotations per minute", asIs, collector.Gauge},
-	{[]string{"freq"}, []string{"input"}, "_freq_mhz", "in megahertz; label sensor is made from the driver's label", micros, collector.Gauge},
+	{[]string{"freq"}, []string{"input"}, "_freq_mhz", "in megahertz; label sensor is made from the driver's label", perMillion, collector.Gauge},
 	{nil, nil, "", "as the driver gives it", asIs, collector.Gauge},
 }
 

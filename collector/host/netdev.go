@@ -74,8 +74,17 @@ func openNetdev(s *sources) (reader, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.openLinks()
 	f := s.procNet("dev")
 	return func(w *collector.Writer) error {
+		if links, ok := s.readLinks(); ok {
+			for _, l := range links {
+				if !skip(l.name) {
+					l.recordStats(w)
+				}
+			}
+			return nil
+		}
 		b, err := s.content(f)
 		if err != nil {
 			return err
@@ -95,6 +104,37 @@ func openNetdev(s *sources) (reader, error) {
 			}
 		})
 	}, nil
+}
+
+// recordStats sums counters up as the kernel does for /proc/net/dev (dev_seq_printf_stats in net/core/net-procfs.c).
+func (l *link) recordStats(w *collector.Writer) {
+	if l.nstats < statRxNohandler {
+		return
+	}
+	st := &l.stats
+	for i, v := range [netFields]uint64{
+		st[statRxBytes],
+		st[statRxPackets],
+		st[statRxErrors],
+		st[statRxDropped] + st[statRxMissedErrors],
+		st[statRxFifoErrors],
+		st[statRxLengthErrors] + st[statRxOverErrors] + st[statRxCRCErrors] + st[statRxFrameErrors],
+		st[statRxCompressed],
+		st[statMulticast],
+		st[statTxBytes],
+		st[statTxPackets],
+		st[statTxErrors],
+		st[statTxDropped],
+		st[statTxFifoErrors],
+		st[statCollisions],
+		st[statTxCarrierErrors] + st[statTxAbortedErrors] + st[statTxWindowErrors] + st[statTxHeartbeatErrors],
+		st[statTxCompressed],
+	} {
+		w.Add(netFamilies[i], float64(v), l.name)
+	}
+	if l.nstats > statRxNohandler {
+		w.Add(netFamilies[netFields], float64(st[statRxNohandler]), l.name)
+	}
 }
 
 func (s *sources) readNohandler(dev string) (n uint64, err error) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"strconv"
 
 	"github.com/chronoops/chronoops/collector"
 )
@@ -15,27 +14,24 @@ const (
 	cpuModes      = 8            // fields of a cpu line that are modes; guest and guest_nice follow
 	cpuFields     = cpuModes + 2 // idle is field 3
 	idleField     = 3
+	softirqFields = 10
 )
 
-var (
-	cpuArea  = area{name: "cpu", families: cpuFamilies, open: openCPU}
-	statArea = area{name: "stat", families: statFamilies, open: openStat}
-)
+var statArea = area{name: "stat", families: statFamilies, open: openStat}
 
 var (
-	cpuSeconds  = counter("node_cpu_seconds_total", "Time the CPU spent in each mode.", "cpu", "mode")
-	cpuGuest    = counter("node_cpu_guest_seconds_total", "Time the CPU spent running guests, which is part of modes user and nice.", "cpu", "mode")
-	cpuFamilies = []*collector.Family{cpuSeconds, cpuGuest}
-
-	cpuModeNames = [cpuModes]string{"user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal"}
-
 	bootTime        = gauge("node_boot_time_seconds", "When the host booted, in Unix time.")
 	contextSwitches = counter("node_context_switches_total", "Context switches.")
 	forks           = counter("node_forks_total", "Processes and threads created.")
 	interrupts      = counter("node_intr_total", "Interrupts serviced.")
 	procsBlocked    = gauge("node_procs_blocked", "Tasks waiting for I/O.")
 	procsRunning    = gauge("node_procs_running", "Tasks that run or could.")
-	statFamilies    = []*collector.Family{bootTime, contextSwitches, forks, interrupts, procsBlocked, procsRunning}
+	softirqs        = counter("node_softirqs_total", "Software interrupts serviced.", "vector")
+	statFamilies    = []*collector.Family{bootTime, contextSwitches, forks, interrupts, procsBlocked, procsRunning, softirqs}
+
+	softirqVectors = [softirqFields]string{
+		"hi", "timer", "net_tx", "net_rx", "block", "block_iopoll", "tasklet", "sched", "hrtimer", "rcu",
+	}
 )
 
 // cpuTicks are the fields of a cpu line in /proc/stat.
@@ -48,6 +44,9 @@ type kernelStat struct {
 		ticks cpuTicks
 	}
 	intr, ctxt, btime, processes, running, blocked uint64
+
+	softirqs    [softirqFields]uint64
+	hasSoftirqs bool
 }
 
 // parseStat reads /proc/stat into s, whose memory is used again.
@@ -71,6 +70,9 @@ func parseStat(b []byte, s *kernelStat) error {
 			to = &s.running
 		case "procs_blocked":
 			to = &s.blocked
+		case "softirq":
+			s.parseSoftirqs(rest)
+			continue
 		default:
 			if id, ok := bytes.CutPrefix(key, []byte("cpu")); ok && len(id) > 0 {
 				if err := s.parseCPU(id, rest); err != nil {
@@ -94,7 +96,7 @@ func (s *kernelStat) parseCPU(id, fields []byte) error {
 	if err != nil {
 		return err
 	}
-	if n > 1<<20 {
+	if n >= maxCPU {
 		return errors.New("no such CPU")
 	}
 	s.cpus = append(s.cpus, struct {
@@ -106,6 +108,13 @@ func (s *kernelStat) parseCPU(id, fields []byte) error {
 		err = fmt.Errorf("only %d fields", got)
 	}
 	return err
+}
+
+// parseSoftirqs takes the line only if it has all its fields, which old kernels do not.
+func (s *kernelStat) parseSoftirqs(fields []byte) {
+	var all [1 + softirqFields]uint64 // their sum first
+	n, err := parseUints(fields, all[:])
+	s.softirqs, s.hasSoftirqs = [softirqFields]uint64(all[1:]), n == len(all) && err == nil
 }
 
 // statSource is /proc/stat, read once for both its areas.
@@ -134,49 +143,6 @@ func (s *sources) readStat() (*kernelStat, error) {
 	return &st.kernelStat, st.err
 }
 
-func openCPU(s *sources) (reader, error) {
-	s.openStat()
-	was := make(map[int]cpuTicks)
-	return func(w *collector.Writer) error {
-		stat, err := s.readStat()
-		if err != nil {
-			return err
-		}
-		for i := range stat.cpus {
-			c := &stat.cpus[i]
-			c.ticks = steady(was[c.id], c.ticks)
-			was[c.id] = c.ticks
-			id := strconv.Itoa(c.id)
-			for j, mode := range cpuModeNames {
-				w.Add(cpuSeconds, float64(c.ticks[j])/userHZ, id, mode)
-			}
-			if s.o.CPUGuest {
-				w.Add(cpuGuest, float64(c.ticks[cpuModes])/userHZ, id, "user")
-				w.Add(cpuGuest, float64(c.ticks[cpuModes+1])/userHZ, id, "nice")
-			}
-		}
-		if len(was) > len(stat.cpus) { // some are offline: they start afresh
-			clear(was)
-			for _, c := range stat.cpus {
-				was[c.id] = c.ticks
-			}
-		}
-		return nil
-	}, nil
-}
-
-// steady holds back fields that the kernel lets go back a little (idle and iowait do), which Prometheus would take for
-// a counter that began anew. If idle goes back far the CPU was offline, and all fields are taken as they are.
-func steady(was, is cpuTicks) cpuTicks {
-	if was[idleField] >= is[idleField]+jumpBackTicks {
-		return is
-	}
-	for i := range is {
-		is[i] = max(is[i], was[i])
-	}
-	return is
-}
-
 func openStat(s *sources) (reader, error) {
 	s.openStat()
 	return func(w *collector.Writer) error {
@@ -190,6 +156,11 @@ func openStat(s *sources) (reader, error) {
 		w.Add(bootTime, float64(stat.btime))
 		w.Add(procsRunning, float64(stat.running))
 		w.Add(procsBlocked, float64(stat.blocked))
+		if s.o.Softirqs && stat.hasSoftirqs {
+			for i, n := range stat.softirqs {
+				w.Add(softirqs, float64(n), softirqVectors[i])
+			}
+		}
 		return nil
 	}, nil
 }

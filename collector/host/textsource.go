@@ -73,6 +73,11 @@ func (r *textReading) wait(ctx context.Context) bool {
 	select {
 	case <-r.done:
 		return true
+	default:
+	}
+	select {
+	case <-r.done:
+		return true
 	case <-ctx.Done():
 		return false
 	}

@@ -2,10 +2,12 @@ package host
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
-	"slices"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/chronoops/chronoops/collector"
 )
@@ -18,38 +20,109 @@ var (
 )
 
 var timeArea = area{
-	name: "time", families: []*collector.Family{timeSeconds, timeZone, clockAvailable, clockCurrent},
-	open: func(s *sources) (reader, error) { return s.recordTime, nil },
+	name: "time", families: []*collector.Family{timeSeconds, timeZone, clockAvailable, clockCurrent}, open: openTime,
 }
 
-func (s *sources) recordTime(w *collector.Writer) error {
-	now := s.now()
-	w.Add(timeSeconds, float64(now.UnixNano())/1e9)
-	zone, offset := now.Zone()
-	w.Add(timeZone, float64(offset), zone)
+func openTime(s *sources) (reader, error) {
+	zone := hostZone{s: s, f: s.rootFile("/etc/localtime")}
+	clocks := clockSources{s: s, files: fileSet{s: s}}
+	return func(w *collector.Writer) error {
+		now := s.now()
+		w.Add(timeSeconds, float64(now.UnixNano())/1e9)
+		name, offset := zone.at(now)
+		w.Add(timeZone, float64(offset), name)
+		err := clocks.record(w)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // no sysfs in a container
+		}
+		return err
+	}, nil
+}
 
-	dir := s.sysPath("devices/system/clocksource")
-	names, err := s.dir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // no sysfs in a container
-	} else if err != nil {
+// hostZone is the host's time zone, which in a container is read from its root file system.
+type hostZone struct {
+	s    *sources
+	f    *rootFile
+	zone *time.Location // nil if unknown
+}
+
+func (z *hostZone) at(now time.Time) (name string, offset int) {
+	if filepath.Clean(z.s.o.RootFS) != "/" {
+		b, changed, err := z.f.read()
+		if err != nil {
+			z.zone = nil
+		} else if changed {
+			if z.zone, err = time.LoadLocationFromTZData("", b); err != nil {
+				z.zone = nil
+			}
+		}
+		if z.zone != nil {
+			now = now.In(z.zone)
+		}
+	}
+	return now.Zone()
+}
+
+// clockSource is a device of /sys/devices/system/clocksource.
+type clockSource struct {
+	device             string // a number
+	available, current *file
+	list, inUse        string
+	sources            []string // of list
+}
+
+type clockSources struct {
+	s       *sources
+	files   fileSet
+	devices []clockSource
+}
+
+// find looks for the devices, of which every kernel has one.
+func (c *clockSources) find() error {
+	dir := c.s.sysPath("devices/system/clocksource")
+	names, err := c.s.dir(dir)
+	if err != nil {
 		return err
 	}
-	names = slices.DeleteFunc(names, func(name string) bool { return !strings.HasPrefix(name, "clocksource") })
-	for i, name := range names {
-		device := strconv.Itoa(i)
-		available, err := s.attribute(dir + "/" + name + "/available_clocksource")
-		if err != nil {
+	c.files.reset()
+	for _, name := range names {
+		if strings.HasPrefix(name, "clocksource") {
+			c.devices = append(c.devices, clockSource{
+				device:    strconv.Itoa(len(c.devices)),
+				available: c.files.add(dir + "/" + name + "/available_clocksource"),
+				current:   c.files.add(dir + "/" + name + "/current_clocksource"),
+			})
+		}
+	}
+	return nil
+}
+
+func (c *clockSources) record(w *collector.Writer) error {
+	if len(c.devices) == 0 {
+		if err := c.find(); err != nil {
 			return err
 		}
-		for source := range strings.FieldsSeq(available) {
-			w.Add(clockAvailable, 1, device, source)
-		}
-		current, err := s.attribute(dir + "/" + name + "/current_clocksource")
+	}
+	for i := range c.devices {
+		d := &c.devices[i]
+		b, err := c.s.content(d.available)
 		if err != nil {
-			return err
+			return fmt.Errorf("clock sources: %w", err)
 		}
-		w.Add(clockCurrent, 1, device, current)
+		if string(b) != d.list {
+			d.list = string(b)
+			d.sources = strings.Fields(d.list)
+		}
+		for _, source := range d.sources {
+			w.Add(clockAvailable, 1, d.device, source)
+		}
+		if b, err = c.s.content(d.current); err != nil {
+			return fmt.Errorf("current clock source: %w", err)
+		}
+		if string(b) != d.inUse {
+			d.inUse = string(b)
+		}
+		w.Add(clockCurrent, 1, d.device, strings.TrimSpace(d.inUse))
 	}
 	return nil
 }

@@ -29,13 +29,16 @@ type arena struct {
 	postgres *postgresTarget
 	redis    *redisTarget
 	api      *apiTarget
-	cleanups []func()
+	cleanups []func() error
 }
 
-func (a *arena) close() {
+// close stops what the contests left running.
+func (a *arena) close() error {
+	var errs []error
 	for _, f := range slices.Backward(a.cleanups) {
-		f()
+		errs = append(errs, f())
 	}
+	return errors.Join(errs...)
 }
 
 // find returns the program of an entry: of PEERS_DIR, else of PATH, else of the cache.
@@ -91,7 +94,7 @@ func (a *arena) largeHost() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.cleanups = append(a.cleanups, cleanup)
+	a.cleanups = append(a.cleanups, func() error { cleanup(); return nil })
 	fmt.Fprintln(a.log, "Writing the files of a large machine")
 	paths, err := hosttest.Large(dir, hosttest.Size{CPUs: 256, Disks: 200, Interfaces: 500, Mounts: 2000})
 	if err != nil {

@@ -25,6 +25,7 @@ const (
 	acceptText    = "text/plain;version=0.0.4"
 	userAgent     = "Prometheus/3.16.0"
 	scrapeTimeout = 30 * time.Second
+	patience      = 5 * time.Minute // a program whose calls are traced may take many times its own time
 )
 
 // contender is a running program.
@@ -40,7 +41,7 @@ func newContender(name, file string, s *stack.Exporter, path string) *contender 
 	return &contender{
 		name: name, file: file, server: s, url: s.URL + path,
 		// One kept connection, as Prometheus has; the body is taken as it comes.
-		client: &http.Client{Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 1}, Timeout: scrapeTimeout},
+		client: &http.Client{Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 1}, Timeout: patience},
 	}
 }
 
@@ -52,10 +53,12 @@ type answer struct {
 }
 
 // scrape asks as Prometheus does.
-func (c *contender) scrape(ctx context.Context) (answer, error) { return c.get(ctx, accept, "gzip") }
+func (c *contender) scrape(ctx context.Context) (answer, error) {
+	return c.get(ctx, c.url, accept, "gzip")
+}
 
-func (c *contender) get(ctx context.Context, accept, encoding string) (answer, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url, nil)
+func (c *contender) get(ctx context.Context, url, accept, encoding string) (answer, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return answer{}, err
 	}
@@ -94,7 +97,11 @@ func (a answer) plain() ([]byte, error) {
 
 // families scrapes for the sake of the families: in the one format in which names are told as they are.
 func (c *contender) families(ctx context.Context) (collectortest.Exposition, error) {
-	a, err := c.get(ctx, acceptText, "identity")
+	return c.exposition(ctx, c.url)
+}
+
+func (c *contender) exposition(ctx context.Context, url string) (collectortest.Exposition, error) {
+	a, err := c.get(ctx, url, acceptText, "identity")
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +109,11 @@ func (c *contender) families(ctx context.Context) (collectortest.Exposition, err
 }
 
 // version is what the program says in its build_info, else what its module was when it was built.
-func (c *contender) version(x collectortest.Exposition) string {
+func (c *contender) version(ctx context.Context) string {
+	x, err := c.exposition(ctx, c.server.URL+"/metrics")
+	if err != nil {
+		return "unknown"
+	}
 	for _, e := range x {
 		if !strings.HasSuffix(e.Name, "_build_info") {
 			continue

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -106,7 +107,7 @@ func chronoops(args ...string) entry {
 	return entry{name: "chronoops", args: append([]string{"serve", "--no-receiver", "--web.listen-address=127.0.0.1:@PORT@"}, args...)}
 }
 
-// merge adds the target that more has.
+// merge adds the target that more has; it is scraped with the others.
 func merge(e, more entry) entry {
 	e.args = append(slices.Clone(e.args), more.args...)
 	e.env = append(slices.Clone(e.env), more.env...)
@@ -141,7 +142,9 @@ func (a *arena) apart(ctx context.Context, start rivalry) (entries, error) {
 	for _, name := range parts {
 		without = append(without, "--no-collector."+name)
 	}
-	return entries{theirs: []entry{r.theirs}, ours: []entry{merge(chronoops(without...), r.ours)}, counters: r.counters}, nil
+	one := merge(chronoops(without...), r.ours)
+	one.path = r.ours.path
+	return entries{theirs: []entry{r.theirs}, ours: []entry{one}, counters: r.counters}, nil
 }
 
 // commonParts returns the collectors of the host that both programs have by default.
@@ -158,12 +161,12 @@ func (a *arena) commonParts(ctx context.Context) ([]string, error) {
 }
 
 // parts starts a program for one scrape, and returns the collectors that it names in a family.
-func (a *arena) parts(ctx context.Context, e entry, family string) ([]string, error) {
+func (a *arena) parts(ctx context.Context, e entry, family string) (names []string, err error) {
 	c, err := a.start(ctx, e)
 	if err != nil {
 		return nil, err
 	}
-	defer c.server.Stop()
+	defer func() { err = errors.Join(err, c.server.Stop()) }()
 	x, err := c.families(ctx)
 	if err != nil {
 		return nil, err
@@ -171,7 +174,6 @@ func (a *arena) parts(ctx context.Context, e entry, family string) ([]string, er
 	if x[family] == nil {
 		return nil, fmt.Errorf("%s has no %s", e.name, family)
 	}
-	var names []string
 	for key := range x[family].Series {
 		_, rest, _ := strings.Cut(key, `collector="`)
 		name, _, _ := strings.Cut(rest, `"`)

@@ -22,7 +22,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context) error {
+func run(ctx context.Context) (err error) {
 	chronoops := flag.String("chronoops", "bin/chronoops", "the chronoops to measure")
 	out := flag.String("out", "dist/compare", "folder for compare.md and compare.json")
 	scrapes := flag.Int("scrapes", 200, "scrapes of each program; a contest on a large target makes a quarter of them")
@@ -44,7 +44,7 @@ func run(ctx context.Context) error {
 	}
 	forgetEnvironment()
 	a := &arena{chronoops: path, scrapes: *scrapes, log: os.Stderr}
-	defer a.close()
+	defer func() { err = errors.Join(err, a.close()) }()
 	r := report{Machine: thisMachine(), Scrapes: *scrapes}
 	var failed []error
 	for _, c := range chosen {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -53,7 +54,7 @@ func parseSmapsRollup(text string) (memory, error) {
 		delete(wanted, fields[0])
 	}
 	if len(wanted) > 0 {
-		return memory{}, fmt.Errorf("no Rss or no Anonymous")
+		return memory{}, errors.New("no Rss or no Anonymous")
 	}
 	return m, nil
 }

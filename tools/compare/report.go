@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -108,11 +109,11 @@ func (r *report) markdown() string {
 	m := r.Machine
 	fmt.Fprintf(&b, "# chronoops beside the exporters\n\n%s, %d × %s, Linux %s\n\n", m.Time.Format("2006-01-02 15:04 MST"), m.CPUs, m.CPU, m.Kernel)
 	b.WriteString("| ours by theirs |")
-	rule := "| --- |"
+	rule := []byte("| --- |")
 	for _, metric := range metrics {
 		if metric.ratio == above {
 			fmt.Fprintf(&b, " %s |", metric.title)
-			rule += " ---: |"
+			rule = append(rule, " ---: |"...)
 		}
 	}
 	fmt.Fprintf(&b, " families missing |\n%s ---: |\n", rule)
@@ -131,6 +132,9 @@ func (r *report) markdown() string {
 	b.WriteString("\n" + fmt.Sprintf(method, warmUp, idleAtMost))
 	return b.String()
 }
+
+// shown is how many names of those that differ in the same way are shown; the JSON has all.
+const shown = 12
 
 func (c *Contest) ratio(name string) string {
 	if v, ok := c.Ratios[name]; ok {
@@ -166,12 +170,18 @@ func (c *Contest) markdown(b *bytes.Buffer) {
 		names []string
 	}{
 		{"Families that only they have", c.Missing},
-		{"Families with other labels or another type", c.Different},
 		{"Families that only we have", c.Own},
 	} {
 		if len(list.names) > 0 {
 			fmt.Fprintf(b, "\n%s (%d): `%s`\n", list.title, len(list.names), strings.Join(list.names, "`, `"))
 		}
+	}
+	for _, d := range alike(c.Different) {
+		names := d.names
+		if len(names) > shown {
+			names = append(slices.Clone(names[:shown]), fmt.Sprintf("… %d more", len(names)-shown))
+		}
+		fmt.Fprintf(b, "\nFamilies that we have %s (%d): %s\n", d.what, len(d.names), strings.Join(names, ", "))
 	}
 	for _, notes := range [][]string{c.Theirs.Notes, c.Ours.Notes} {
 		for _, n := range notes {

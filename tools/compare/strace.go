@@ -46,16 +46,17 @@ func trace(ctx context.Context, pid int, fn func() error) (calls, error) {
 		return calls{}, err
 	}
 	said := make(chan string, 1) // what strace said until it was attached, or until its end
-	done := make(chan error, 1)
+	done := make(chan struct{})
 	go func() {
 		said <- firstLine(stderr)
 		_, _ = io.Copy(io.Discard, stderr)
-		done <- cmd.Wait()
+		_ = cmd.Wait() // it exits with the signal that ends it
+		close(done)
 	}()
 	end := sync.OnceFunc(func() {
 		_ = cmd.Process.Signal(syscall.SIGINT)
 		select {
-		case <-done: // it exits with the signal that ended it
+		case <-done:
 		case <-time.After(straceWithin):
 			_ = cmd.Process.Kill()
 			<-done

@@ -54,11 +54,12 @@ func (a *arena) startPostgres(ctx context.Context) (*postgresTarget, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.cleanups = append(a.cleanups, func() { s.Stop() })
+	a.cleanups = append(a.cleanups, s.Stop)
 	conn, err := pgx.Connect(ctx, s.URL)
 	if err != nil {
 		return nil, err
 	}
+	a.cleanups = append(a.cleanups, func() error { return conn.Close(context.WithoutCancel(ctx)) })
 	for _, sql := range []string{
 		"CREATE EXTENSION pg_stat_statements",
 		"CREATE ROLE " + monitor + " LOGIN PASSWORD '" + monitor + "' IN ROLE pg_monitor",
@@ -73,7 +74,7 @@ func (a *arena) startPostgres(ctx context.Context) (*postgresTarget, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.cleanups = append(a.cleanups, func() { p.close() })
+	a.cleanups = append(a.cleanups, p.close)
 	a.postgres = &postgresTarget{admin: conn, proxy: p}
 	return a.postgres, nil
 }
@@ -110,7 +111,7 @@ func (a *arena) startRedis(ctx context.Context) (*redisTarget, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.cleanups = append(a.cleanups, func() { s.Stop() })
+	a.cleanups = append(a.cleanups, s.Stop)
 	for db := range 2 {
 		client := redis.NewClient(&redis.Options{Addr: s.Addr, DB: db, Protocol: 2, DisableIdentity: true})
 		pipe := client.Pipeline()
@@ -129,7 +130,7 @@ func (a *arena) startRedis(ctx context.Context) (*redisTarget, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.cleanups = append(a.cleanups, func() { p.close() })
+	a.cleanups = append(a.cleanups, p.close)
 	a.redis = &redisTarget{pid: s.PID(), proxy: p}
 	return a.redis, nil
 }
@@ -143,12 +144,12 @@ func apiRival(ctx context.Context, a *arena) (rival, error) {
 		if err != nil {
 			return rival{}, err
 		}
-		a.cleanups = append(a.cleanups, func() { s.Stop() })
+		a.cleanups = append(a.cleanups, s.Stop)
 		p, err := startProxy(s.Addr)
 		if err != nil {
 			return rival{}, err
 		}
-		a.cleanups = append(a.cleanups, func() { p.close() })
+		a.cleanups = append(a.cleanups, p.close)
 		a.api = &apiTarget{proxy: p}
 	}
 	address := "http://" + a.api.proxy.addr()
@@ -159,6 +160,7 @@ func apiRival(ctx context.Context, a *arena) (rival, error) {
 			path:  "/probe?module=http_2xx&target=" + url.QueryEscape(address+"/health"),
 		},
 		ours: entry{
+			path: "/probe?target=api",
 			args: []string{"--config.file=@DIR@/chronoops.yml"},
 			files: map[string]string{"chronoops.yml": fmt.Sprintf(
 				"targets: {api: [{name: api, url: '%s', probes: [{path: /health, min_interval: 1ms}]}]}\n", address)},

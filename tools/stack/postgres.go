@@ -52,7 +52,7 @@ func findPostgres(major int) (postgresPrograms, error) {
 	return postgresPrograms{initdb, postgres}, err
 }
 
-// StartPostgres initialises a new cluster without durability and starts it.
+// StartPostgres initialises a new cluster without durability, in memory if there is room, and starts it.
 func StartPostgres(ctx context.Context, o PostgresOptions) (*Postgres, error) {
 	programs, err := findPostgres(o.Major)
 	if err != nil {
@@ -75,8 +75,12 @@ func StartPostgres(ctx context.Context, o PostgresOptions) (*Postgres, error) {
 // startPostgres starts a server on what fill lays out as its data directory.
 func startPostgres(ctx context.Context, programs postgresPrograms, o PostgresOptions, fill func(context.Context, *Postgres) error) (*Postgres, error) {
 	p := &Postgres{programs: programs, options: o}
+	wanted := "ready"
+	if o.Settings["hot_standby"] == "off" {
+		wanted = "standby"
+	}
 	s, port, err := onPort(o.Port, func(port int) (*Server, error) {
-		dir, cleanup, err := TempDir("postgres")
+		dir, cleanup, err := memoryDir("postgres")
 		if err != nil {
 			return nil, err
 		}
@@ -93,11 +97,13 @@ func startPostgres(ctx context.Context, programs postgresPrograms, o PostgresOpt
 		}
 		data := p.Dir
 		return Start(ctx, Command{
-			Name: "postgres", Path: programs.postgres.Path, Env: programs.postgres.Env, Dir: dir,
+			Name: "postgres", Path: programs.postgres.Path, Dir: dir,
+			// A standby connects by libpq, which looks for certificates in the home folder and trips over root's.
+			Env:  append(slices.Clone(programs.postgres.Env), "HOME="+dir),
 			Args: append([]string{"-D", data}, postgresArgs(dir, port, o)...),
 			// Immediate shutdown: nothing is worth a checkpoint, and shared memory is freed even when this program dies.
 			Stop:       syscall.SIGQUIT,
-			Ready:      func(context.Context) error { return postmasterReady(data) },
+			Ready:      func(context.Context) error { return postmasterReady(data, wanted) },
 			restart:    syscall.SIGINT,
 			clear:      func(ctx context.Context) error { return clearPostgres(ctx, data) },
 			credential: p.credential, cleanup: cleanup,
@@ -109,6 +115,15 @@ func startPostgres(ctx context.Context, programs postgresPrograms, o PostgresOpt
 	p.Server, p.Port, p.Addr = s, port, address(port)
 	p.URL = p.As("postgres", "postgres")
 	return p, nil
+}
+
+// Major returns the major version.
+func (p *Postgres) Major() (int, error) {
+	b, err := os.ReadFile(filepath.Join(p.Dir, "PG_VERSION"))
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(strings.TrimSpace(string(b)))
 }
 
 // As returns the URL of a database for a role.
@@ -164,7 +179,7 @@ func postgresArgs(dir string, port int, o PostgresOptions) []string {
 		"synchronous_commit":         "off",
 		"full_page_writes":           "off",
 		"shared_buffers":             "16MB",
-		"dynamic_shared_memory_type": "mmap", // in the data directory: a killed server leaves nothing in /dev/shm
+		"dynamic_shared_memory_type": "mmap", // in the data directory, which is removed even after a killed server
 		"jit":                        "off",  // its compiler is not among the cached packages
 	}
 	if o.Statements {
@@ -183,17 +198,17 @@ func postgresArgs(dir string, port int, o PostgresOptions) []string {
 	return args
 }
 
-// postmasterReady reads the status line of the server's lock file, as pg_ctl does; a standby that admits no queries yet
-// is not ready.
-func postmasterReady(data string) error {
+// postmasterReady reads the status line of the server's lock file, as pg_ctl does: ready, or for a standby that admits
+// no queries standby.
+func postmasterReady(data, wanted string) error {
 	b, err := os.ReadFile(filepath.Join(data, "postmaster.pid"))
 	if err != nil {
 		return err
 	}
 	const statusLine = 7
 	lines := strings.Split(string(b), "\n")
-	if len(lines) <= statusLine || strings.TrimSpace(lines[statusLine]) != "ready" {
-		return errors.New("postmaster.pid does not say ready yet")
+	if len(lines) <= statusLine || strings.TrimSpace(lines[statusLine]) != wanted {
+		return fmt.Errorf("postmaster.pid does not say %s yet", wanted)
 	}
 	return nil
 }

@@ -117,3 +117,23 @@ func TestPostgresRestarts(t *testing.T) {
 	}
 	stopped(t, p, fmt.Sprintf("127.0.0.1:%d", p.Port), p.Dir)
 }
+
+func TestPostgresOfManyTables(t *testing.T) {
+	t.Parallel()
+	p := postgres(t, stack.PostgresOptions{})
+	names, err := p.CreateDatabases(t.Context(), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := ask(t, p.URL, "SELECT count(*) FROM pg_database WHERE datname = ANY($1)", names); got != "10" {
+		t.Errorf("%s databases, want 10", got)
+	}
+	if err := p.CreateTables(t.Context(), names[3], 250); err != nil {
+		t.Fatal(err)
+	}
+	for database, want := range map[string]string{names[3]: "250", names[4]: "0"} {
+		if got := ask(t, p.As("postgres", database), "SELECT count(*) FROM pg_stat_user_tables"); got != want {
+			t.Errorf("%s has %s tables, want %s", database, got, want)
+		}
+	}
+}

@@ -16,10 +16,12 @@ func hardware(t *tree) {
 		{"powercap", "virtual/powercap/intel-rapl/intel-rapl:1", "", "name package-1|energy_uj 140422366267|max_energy_range_uj 262143328850|enabled 1"},
 		{"powercap", "virtual/powercap/intel-rapl/intel-rapl:1/intel-rapl:1:0", "", "name core|energy_uj 18821284256|max_energy_range_uj 262143328850"},
 		{"power_supply", "LNXSYSTM:00/device:00/ACPI0003:00/power_supply/AC", "LNXSYSTM:00/device:00/ACPI0003:00", "type Mains|online 1|uevent POWER_SUPPLY_NAME=AC"},
-		{"power_supply", "LNXSYSTM:00/device:00/PNP0C0A:00/power_supply/BAT0", "LNXSYSTM:00/device:00/PNP0C0A:00",
+		{
+			"power_supply", "LNXSYSTM:00/device:00/PNP0C0A:00/power_supply/BAT0", "LNXSYSTM:00/device:00/PNP0C0A:00",
 			"type Battery|status Discharging|present 1|technology Li-ion|cycle_count 12|voltage_min_design 10800000|voltage_now 12229000|power_now 4830000|" +
 				"energy_full_design 47520000|energy_full 50060000|energy_now 49450000|capacity 98|capacity_level Normal|model_name LNV-45N1|manufacturer LGC|serial_number 38109|" +
-				"temp 306|charge_type Standard|health Good|time_to_empty_now 3600|alarm 2503000"},
+				"temp 306|charge_type Standard|health Good|time_to_empty_now 3600|alarm 2503000",
+		},
 		{"watchdog", "virtual/watchdog/watchdog0", "", "bootstatus 1|fw_version 2|identity Software Watchdog|nowayout 0|options 0x8380|pretimeout 120|pretimeout_governor noop|state active|status 0x8000|timeleft 300|timeout 60|access_cs0 0"},
 		{"watchdog", "pci0000:00/0000:00:1f.0/watchdog/watchdog1", "pci0000:00/0000:00:1f.0", "identity iTCO_wdt|nowayout 1|state inactive|status 0x0|timeout 30"},
 	} {

@@ -2,6 +2,7 @@ package hosttest
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -66,7 +67,7 @@ func writeInterface(t *tree, d nic) {
 		"address":   fmt.Sprintf("02:fc:00:00:%02x:%02x", d.index>>8, d.index&255),
 		"broadcast": "ff:ff:ff:ff:ff:ff", "carrier": "1", "carrier_changes": "2", "carrier_down_count": "1",
 		"carrier_up_count": "1", "dev_id": "0x0", "dev_port": "0", "dormant": "0", "flags": "0x1003",
-		"gro_flush_timeout": "0", "ifalias": "", "ifindex": fmt.Sprint(d.index), "iflink": fmt.Sprint(d.index),
+		"gro_flush_timeout": "0", "ifalias": "", "ifindex": strconv.Itoa(d.index), "iflink": strconv.Itoa(d.index),
 		"link_mode": "0", "mtu": "1500", "name_assign_type": "4", "napi_defer_hard_irqs": "0", "netdev_group": "0",
 		"operstate": "up", "proto_down": "0", "testing": "0", "threaded": "0", "tx_queue_len": "1000", "type": "1",
 		"uevent": "INTERFACE=" + d.name,
@@ -82,8 +83,8 @@ func writeInterface(t *tree, d nic) {
 		}
 	}
 	dir := "sys/devices/" + d.path
-	parent, virtual := strings.CutSuffix(dir, "/net/"+d.name)
-	if virtual = strings.HasPrefix(d.path, "virtual/"); virtual {
+	parent := strings.TrimSuffix(dir, "/net/"+d.name)
+	if strings.HasPrefix(d.path, "virtual/") {
 		parent = ""
 	}
 	t.device("net", dir, parent)

@@ -2,6 +2,7 @@ package hosttest
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -29,7 +30,7 @@ func interrupts(t *tree, cpus int) {
 	irq := 24
 	for _, device := range []string{"nvme0q%d", "eth0-TxRx-%d", "eth1-TxRx-%d"} {
 		for queue := range min(cpus, queues) {
-			row(fmt.Sprint(irq), irq, fmt.Sprintf("PCI-MSIX-0000:01:00.0  %2d-edge      %s", queue, fmt.Sprintf(device, queue)))
+			row(strconv.Itoa(irq), irq, fmt.Sprintf("PCI-MSIX-0000:01:00.0  %2d-edge      %s", queue, fmt.Sprintf(device, queue)))
 			irq++
 		}
 	}
