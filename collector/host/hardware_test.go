@@ -1,9 +1,9 @@
 package host
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -246,7 +246,7 @@ func TestMadeIsBounded(t *testing.T) {
 		t.Error("made twice")
 	}
 	for i := range 3 * madeAtMost {
-		m.get(fmt.Sprint(i), func() *collector.Family { return gauge("b", "B.") })
+		m.get(strconv.Itoa(i), func() *collector.Family { return gauge("b", "B.") })
 	}
 	if len(m) > madeAtMost {
 		t.Errorf("%d families", len(m))
@@ -261,7 +261,7 @@ func TestDevicesAreForgotten(t *testing.T) {
 	look := func(string) (string, error) { looked++; return "words", nil }
 	for i := range 100 {
 		s.round++
-		path := filepath.Join(dir, fmt.Sprint(i))
+		path := filepath.Join(dir, strconv.Itoa(i))
 		if err := os.WriteFile(path, nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
