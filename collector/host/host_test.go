@@ -81,6 +81,7 @@ func newTestGroup(t testing.TB, s *sources, areas []area) *Group {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(g.Close)
 	return g
 }
 

@@ -42,8 +42,9 @@ func (f *rootFile) read() (b []byte, changed bool, err error) {
 	}
 	var st unix.Stat_t
 	if err := unix.Stat(f.real, &st); err != nil {
-		f.id = fileID{}
-		return nil, true, &os.PathError{Op: "stat", Path: f.real, Err: err}
+		err = &os.PathError{Op: "stat", Path: f.real, Err: err}
+		f.id, f.real = fileID{}, ""
+		return nil, true, err
 	}
 	id := fileID{uint64(st.Dev), st.Ino, st.Size, st.Mtim, st.Ctim}
 	if id == f.id {
