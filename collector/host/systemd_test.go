@@ -314,7 +314,7 @@ func TestSystemdBusRestarts(t *testing.T) {
 func TestBusAddress(t *testing.T) {
 	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "")
 	for root, want := range map[string]string{
-		"/": "unix:path=/run/dbus/system_bus_socket", "": "unix:path=run/dbus/system_bus_socket",
+		"/": "unix:path=/run/dbus/system_bus_socket", "//": "unix:path=/run/dbus/system_bus_socket",
 		"/host": "unix:path=/host/run/dbus/system_bus_socket", "/my host,x": "unix:path=/my%20host%2cx/run/dbus/system_bus_socket",
 	} {
 		if got := busAddress(root); got != want {

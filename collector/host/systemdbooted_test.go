@@ -85,7 +85,7 @@ func insideAsRoot(t *testing.T) {
 		if out := s.Scrape(collectortest.Timeout); !out.Success["systemd"] {
 			t.Fatalf("%q", s.Log())
 		}
-		own, err := dialBus(t.Context(), unixAddress("/run/systemd/private"), false)
+		own, err := dialBus(t.Context(), socketAddress("/", "/run/systemd/private"), false)
 		if err != nil {
 			t.Fatal(err)
 		}

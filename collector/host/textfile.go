@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -120,9 +121,7 @@ type merger struct {
 }
 
 func (m *merger) add(r *textReading) {
-	for what, err := range r.failed {
-		m.failed[what] = err
-	}
+	maps.Copy(m.failed, r.failed)
 	for _, file := range r.files {
 		if file.err != nil {
 			m.failed[file.path] = file.err
