@@ -12,6 +12,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"golang.org/x/sys/unix"
 
 	"github.com/chronoops/chronoops/collector/collectortest"
 )
@@ -156,7 +157,9 @@ func TestLines(t *testing.T) {
 			t.Errorf("content %d: %d lines and %v, want %d", i, len(got), err, len(want))
 		}
 	}
-	f.f.Close() // as if it had been mounted anew
+	if err := unix.Close(f.fd); err != nil { // as if it had been mounted anew
+		t.Fatal(err)
+	}
 	n := 0
 	if _, err := f.lines(buf, func([]byte) error { n++; return nil }); err != nil || n != 2 {
 		t.Errorf("after its descriptor went bad: %d lines and %v", n, err)
