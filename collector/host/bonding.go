@@ -11,7 +11,7 @@ import (
 
 var bondingArea = area{
 	name: "bonding", families: []*collector.Family{bondingSlaves, bondingActive},
-	open: func(s *sources) (reader, error) { return s.recordBonding, nil },
+	open: openBonding,
 }
 
 var (
@@ -19,14 +19,21 @@ var (
 	bondingActive = gauge("node_bonding_active", "Network devices of the bonding device whose link is up.", "master")
 )
 
-// recordBonding reads sysfs (drivers/net/bonding/bond_sysfs.c). Devices that go away meanwhile are left out.
-func (s *sources) recordBonding(w *collector.Writer) error {
-	masters, err := s.attribute(s.sysPath("class/net/bonding_masters"))
-	if err != nil {
-		return err
-	}
+func openBonding(s *sources) (reader, error) {
+	masters := s.keepSmall(s.sysPath("class/net/bonding_masters"))
+	return func(w *collector.Writer) error {
+		b, err := s.content(masters)
+		if err != nil {
+			return err
+		}
+		return s.recordBonds(w, strings.Fields(string(b)))
+	}, nil
+}
+
+// recordBonds reads sysfs (drivers/net/bonding/bond_sysfs.c). Devices that go away meanwhile are left out.
+func (s *sources) recordBonds(w *collector.Writer, masters []string) error {
 	var failed error
-	for master := range strings.FieldsSeq(masters) {
+	for _, master := range masters {
 		slaves, active, err := s.readBond(master)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):

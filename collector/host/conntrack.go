@@ -1,7 +1,6 @@
 package host
 
 import (
-	"bytes"
 	"fmt"
 
 	"github.com/chronoops/chronoops/collector"
@@ -68,32 +67,18 @@ func parseConntrack(b []byte) (sums [conntrackFields]uint64, err error) {
 
 func openConntrack(s *sources) (reader, error) {
 	foreign := s.o.network() == foreignNetwork
-	count, limit := s.proc("sys/net/netfilter/nf_conntrack_count"), s.proc("sys/net/netfilter/nf_conntrack_max")
+	count := numberFile{s.sysctl("net/netfilter/nf_conntrack_count"), conntrackEntries}
+	limit := numberFile{s.sysctl("net/netfilter/nf_conntrack_max"), conntrackLimit}
 	stat := s.procNet("stat/nf_conntrack")
-	number := func(f *file) (float64, error) {
-		b, err := s.content(f)
-		if err != nil {
-			return 0, err
-		}
-		n, err := parseUint(bytes.TrimSpace(b))
-		if err != nil {
-			return 0, fmt.Errorf("%s: %w", f.path, err)
-		}
-		return float64(n), nil
-	}
 	return func(w *collector.Writer) error {
 		if !foreign { // below /proc/sys is always this process's own network
-			n, err := number(count)
-			if err != nil {
+			if err := s.recordNumbers(w, count); err != nil {
 				return err
 			}
-			w.Add(conntrackEntries, n)
 		}
-		n, err := number(limit)
-		if err != nil {
+		if err := s.recordNumbers(w, limit); err != nil {
 			return err
 		}
-		w.Add(conntrackLimit, n)
 		b, err := s.content(stat)
 		if err != nil {
 			return err

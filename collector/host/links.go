@@ -10,9 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// linkKeep is how long attributes of a network device are kept that change with its name or address only.
-const linkKeep = time.Minute
-
 // linkSource is the network devices of the host, listed once for both its areas.
 type linkSource struct {
 	conn  *netlink // nil if the host's network is not this process's own
@@ -37,7 +34,7 @@ type link struct {
 	running               bool      // otherwise it has neither speed nor duplex
 	allFlags              bool      // netlink gave the flags as sysfs does
 	noSpeed               bool      // it does not support speed and duplex
-	kept                  time.Time // when what is kept for linkKeep was read
+	kept                  time.Time // when what is kept for a minute was read
 }
 
 func (s *sources) openLinks() {
@@ -161,9 +158,8 @@ func setAddress(text *string, have *[]byte, b []byte) {
 // completeLink reads from sysfs what netlink does not tell.
 func (s *sources) completeLink(l *link) {
 	dir := s.sysPath("class/net", l.name)
-	now := s.now()
-	if age := now.Sub(l.kept); l.kept.IsZero() || age >= linkKeep || age < 0 {
-		l.kept = now
+	if !s.recent(l.kept) {
+		l.kept = s.now()
 		l.noSpeed = false
 		for _, n := range []netNumber{netAddrAssignType, netDevID, netNameAssignType} {
 			s.readNetNumber(&l.netDevice, dir, n)

@@ -191,7 +191,7 @@ func TestDevicesChange(t *testing.T) {
 		},
 		{"kept", list(newLink(2, "eth0", mac(1))), "3", time.Second, []string{assigned + "0"}, []string{`device="gone"`}},
 		{"another address", list(newLink(2, "eth0", mac(9))), "3", time.Second, []string{assigned + "3"}, nil},
-		{"a minute later", list(newLink(2, "eth0", mac(9))), "1", linkKeep, []string{assigned + "1"}, nil},
+		{"a minute later", list(newLink(2, "eth0", mac(9))), "1", lookAgain, []string{assigned + "1"}, nil},
 		{"another name", list(newLink(2, "eth1", mac(9))), "2", time.Second, []string{`node_network_device_id{device="eth1"} 32`}, []string{`device="eth0"`}},
 		{"the clock went back", list(newLink(2, "eth0", mac(9)), newLink(5, "eth1")), "7", -time.Hour, []string{assigned + "7"}, nil},
 	}

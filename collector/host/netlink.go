@@ -122,8 +122,7 @@ func (s *sources) netlink(protocol int) *netlink {
 // listNetlink is netlink.list. It reports false if that failed, which may be for lack of permission, and for a minute
 // after it.
 func (s *sources) listNetlink(n *netlink, typ uint16, body []byte, begin func(), each func(item []byte) error) bool {
-	now := s.now()
-	if rest := now.Sub(n.failed); !n.failed.IsZero() && rest >= 0 && rest < lookAgain {
+	if s.recent(n.failed) {
 		return false
 	}
 	err := n.list(typ, body, begin, each)
@@ -131,7 +130,7 @@ func (s *sources) listNetlink(n *netlink, typ uint16, body []byte, begin func(),
 		n.failed, n.told = time.Time{}, false
 		return true
 	}
-	n.failed = now
+	n.failed = s.now()
 	if !n.told {
 		n.told = true
 		s.o.Logger.Warn("Cannot ask the kernel through netlink; reading files instead", "err", err)

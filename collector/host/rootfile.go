@@ -25,7 +25,7 @@ type rootFile struct {
 
 // fileID tells whether a file was replaced or written to.
 type fileID struct {
-	ino          uint64
+	dev, ino     uint64
 	size         int64
 	mtime, ctime unix.Timespec
 }
@@ -35,8 +35,10 @@ func statFile(path string) (fileID, error) {
 	if err := unix.Stat(path, &st); err != nil {
 		return fileID{}, &os.PathError{Op: "stat", Path: path, Err: err}
 	}
-	return fileID{st.Ino, st.Size, st.Mtim, st.Ctim}, nil
+	return idOf(&st), nil
 }
+
+func idOf(st *unix.Stat_t) fileID { return fileID{st.Dev, st.Ino, st.Size, st.Mtim, st.Ctim} }
 
 func (s *sources) rootFile(path string) *rootFile { return &rootFile{s: s, path: path} }
 

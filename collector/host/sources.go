@@ -79,23 +79,35 @@ func (s *sources) sysctl(name string) *file {
 // content returns what a kept file holds; it is valid until the next content. A file that is not there is not looked
 // for again for a minute.
 func (s *sources) content(f *file) (b []byte, err error) {
-	if f.missing != nil {
-		if s.recent(f.looked) {
-			return nil, f.missing
-		}
-		f.missing = nil
+	if err := s.missing(f); err != nil {
+		return nil, err
 	}
 	s.buf, err = f.read(s.buf)
-	if errors.Is(err, fs.ErrNotExist) {
-		f.missing, f.looked = err, s.now()
-	}
+	s.setMissing(f, err)
 	return s.buf, err
 }
 
 // lines calls yield for each line of a kept file that may be too large to hold; yield must not call content.
 func (s *sources) lines(f *file, yield func(line []byte) error) (err error) {
+	if err := s.missing(f); err != nil {
+		return err
+	}
 	s.buf, err = f.lines(s.buf, yield)
+	s.setMissing(f, err)
 	return err
+}
+
+func (s *sources) missing(f *file) error {
+	if f.missing != nil && !s.recent(f.looked) {
+		f.missing = nil
+	}
+	return f.missing
+}
+
+func (s *sources) setMissing(f *file, err error) {
+	if errors.Is(err, fs.ErrNotExist) {
+		f.missing, f.looked = err, s.now()
+	}
 }
 
 // recent reports whether less than lookAgain has passed since then.

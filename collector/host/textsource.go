@@ -136,10 +136,6 @@ func (s *textSource) file(path string) (file textfile, ok bool) {
 	return file, true
 }
 
-func idOf(stat *unix.Stat_t) fileID {
-	return fileID{stat.Dev, stat.Ino, stat.Size, stat.Mtim, stat.Ctim}
-}
-
 // readRegular reads a file of moderate size, and what stat tells about it. Opening waits for nothing: what was a file a
 // moment ago may be a pipe without a writer now.
 func readRegular(path string, stat *unix.Stat_t) ([]byte, error) {
