@@ -3,6 +3,8 @@ package host
 import (
 	"bytes"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/chronoops/chronoops/collector"
@@ -67,11 +69,11 @@ func zoneCounter(name, help string) *collector.Family {
 	return counter("node_zoneinfo_"+name, help, "node", "zone")
 }
 
-// zoneFamilies are in no order.
+// zoneFamilies are ordered by their lines.
 var zoneFamilies = func() []*collector.Family {
-	fs := zoneProtection[:]
-	for _, f := range zoneFields {
-		fs = append(fs, f)
+	fs := slices.Clone(zoneProtection[:])
+	for _, field := range slices.Sorted(maps.Keys(zoneFields)) {
+		fs = append(fs, zoneFields[field])
 	}
 	return fs
 }()
