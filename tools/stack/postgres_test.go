@@ -93,7 +93,7 @@ func TestPostgresKeepsALogicalSlot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const retained = "SELECT pg_current_wal_lsn() > confirmed_flush_lsn FROM pg_replication_slots WHERE slot_type = 'logical'"
+	const retained = "SELECT pg_current_wal_insert_lsn() > confirmed_flush_lsn FROM pg_replication_slots WHERE slot_type = 'logical'"
 	if got := ask(t, p.URL, retained); got != "true" {
 		t.Errorf("the slot retains what was written: %s", got)
 	}
