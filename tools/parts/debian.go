@@ -134,6 +134,7 @@ func prepareDebian(ctx context.Context, out io.Writer, cache string) error {
 type aptClient struct {
 	dir  string
 	args []string
+	also []string // packages to unpack besides what neededPackages gives
 }
 
 // newAPT reads the package lists of the machine's sources, or of those that the further options name.
@@ -188,21 +189,16 @@ func (a *aptClient) get(ctx context.Context, dir string, args ...string) (string
 
 // unpack lays the package and the libraries that it needs out below root; root appears only when it is complete.
 func (a *aptClient) unpack(ctx context.Context, pkg, root string) error {
-	return a.unpackWith(ctx, pkg, root, nil, func(string) error { return nil })
-}
-
-// unpackWith also takes needed packages whose names begin as given, and has the tree finished before it appears.
-func (a *aptClient) unpackWith(ctx context.Context, pkg, root string, more []string, finish func(tree string) error) error {
 	uris, err := a.get(ctx, a.dir, "install", "--yes", "--print-uris", pkg)
 	if err != nil {
 		return err
 	}
-	pkgs := neededPackages(pkg, uris, more...)
+	pkgs := neededPackages(pkg, uris)
 	debs, err := os.MkdirTemp(a.dir, "debs-")
 	if err != nil {
 		return err
 	}
-	if _, err := a.get(ctx, debs, append([]string{"download"}, pkgs...)...); err != nil {
+	if _, err := a.get(ctx, debs, slices.Concat([]string{"download"}, pkgs, a.also)...); err != nil {
 		return err
 	}
 	files, err := filepath.Glob(filepath.Join(debs, "*.deb"))
@@ -222,9 +218,6 @@ func (a *aptClient) unpackWith(ctx context.Context, pkg, root string, more []str
 	if err := os.Chmod(tree, 0o755); err != nil {
 		return err
 	}
-	if err := finish(tree); err != nil {
-		return err
-	}
 	if err := os.RemoveAll(root); err != nil {
 		return err
 	}
@@ -232,11 +225,9 @@ func (a *aptClient) unpackWith(ctx context.Context, pkg, root string, more []str
 }
 
 // neededPackages reads apt's list of addresses and names the packages to unpack: the wanted family and its libraries, but
-// not the C library, which must be the one of the machine's own loader, nor what only PostgreSQL's compiler needs. What
-// begins with one of more is wanted all the same.
-func neededPackages(pkg, uris string, more ...string) []string {
+// not the C library, which must be the one of the machine's own loader, nor what only PostgreSQL's compiler needs.
+func neededPackages(pkg, uris string) []string {
 	family, _, _ := strings.Cut(pkg, "-")
-	wanted := append(slices.Clone(more), family)
 	var names []string
 	sc := bufio.NewScanner(bytes.NewReader([]byte(uris)))
 	for sc.Scan() {
@@ -247,7 +238,7 @@ func neededPackages(pkg, uris string, more ...string) []string {
 		name, _, ok := strings.Cut(fields[1], "_")
 		switch {
 		case !ok:
-		case slices.ContainsFunc(wanted, func(p string) bool { return strings.HasPrefix(name, p) }):
+		case strings.HasPrefix(name, family):
 			names = append(names, name)
 		case !strings.HasPrefix(name, "lib"), strings.HasSuffix(name, "-perl"):
 		case slices.ContainsFunc([]string{"libc6", "libc-", "libperl", "libllvm", "libz3"}, func(p string) bool { return strings.HasPrefix(name, p) }):
