@@ -21,12 +21,21 @@ type debianPart struct {
 	pkg      string
 	programs []string
 	dirs     []string // where the programs are, as patterns below the root
+	alone    bool     // the programs need nothing but the C library
 }
 
 var debianParts = []debianPart{
 	{name: "PostgreSQL", pkg: "postgresql", programs: []string{"postgres", "initdb"}, dirs: []string{"usr/lib/postgresql/*/bin"}},
 	{name: "Redis", pkg: "redis-server", programs: []string{"redis-server"}, dirs: []string{"usr/bin"}},
 	{name: "nginx", pkg: "nginx", programs: []string{"nginx"}, dirs: []string{"usr/sbin"}},
+	peer("postgres"), peer("redis"), peer("blackbox"),
+	{name: "strace", pkg: "strace", programs: []string{"strace"}, dirs: []string{"usr/bin"}},
+}
+
+// peer is an exporter that chronoops stands in for.
+func peer(kind string) debianPart {
+	name := "prometheus-" + kind + "-exporter"
+	return debianPart{name: kind + "_exporter", pkg: name, programs: []string{name}, dirs: []string{"usr/bin"}, alone: true}
 }
 
 // onMachine finds a program among the machine's own.
@@ -123,7 +132,7 @@ func prepareDebian(ctx context.Context, out io.Writer, cache string) error {
 			defer apt.close()
 		}
 		fmt.Fprintf(out, "Getting %s: unpacking Debian's package into %s\n", d.name, d.root(cache))
-		if err := apt.unpack(ctx, d.pkg, d.root(cache)); err != nil {
+		if err := apt.unpack(ctx, d, d.root(cache)); err != nil {
 			return fmt.Errorf("get Debian's %s: %w", d.pkg, err)
 		}
 	}
@@ -188,12 +197,15 @@ func (a *aptClient) get(ctx context.Context, dir string, args ...string) (string
 }
 
 // unpack lays the package and the libraries that it needs out below root; root appears only when it is complete.
-func (a *aptClient) unpack(ctx context.Context, pkg, root string) error {
-	uris, err := a.get(ctx, a.dir, "install", "--yes", "--print-uris", pkg)
-	if err != nil {
-		return err
+func (a *aptClient) unpack(ctx context.Context, d debianPart, root string) error {
+	pkgs := []string{d.pkg}
+	if !d.alone {
+		uris, err := a.get(ctx, a.dir, "install", "--yes", "--print-uris", d.pkg)
+		if err != nil {
+			return err
+		}
+		pkgs = neededPackages(d.pkg, uris)
 	}
-	pkgs := neededPackages(pkg, uris)
 	debs, err := os.MkdirTemp(a.dir, "debs-")
 	if err != nil {
 		return err
@@ -205,7 +217,7 @@ func (a *aptClient) unpack(ctx context.Context, pkg, root string) error {
 	if err != nil {
 		return err
 	}
-	tree := filepath.Join(a.dir, "tree-"+pkg)
+	tree := filepath.Join(a.dir, "tree-"+d.pkg)
 	for _, deb := range files {
 		if _, err := run(exec.CommandContext(ctx, "dpkg", "-x", deb, tree)); err != nil {
 			return err

@@ -119,7 +119,7 @@ func (f foreignPart) unpack(ctx context.Context, out io.Writer, cache, root stri
 			apt.also = append(apt.also, name)
 		}
 	}
-	if err := apt.unpack(ctx, f.pkg, root); err != nil {
+	if err := apt.unpack(ctx, debianPart{pkg: f.pkg}, root); err != nil {
 		return err
 	}
 	return f.writeLauncher(root)
