@@ -24,6 +24,9 @@ type Config struct {
 	PasswordFile string            `yaml:"password_file,omitempty"` // read at each connect
 	TLS          *config.TLSConfig `yaml:"tls_config,omitempty"`    // turns TLS on by itself, as rediss:// does
 	OnMetrics    bool              `yaml:"on_metrics,omitempty"`
+	ClientList   bool              `yaml:"client_list,omitempty"` // each connection, up to a hundred, becomes a dozen series
+
+	KeyConfig `yaml:",inline"`
 }
 
 var validName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]*$`)
@@ -57,6 +60,9 @@ func (c *Config) validate() error {
 		if _, err := c.parse(string(c.URL)); err != nil {
 			return err
 		}
+	}
+	if _, err := c.plan(); err != nil {
+		return fmt.Errorf("redis target %q: %w", c.Name, err)
 	}
 	if c.TLS != nil {
 		if err := c.TLS.Validate(); err != nil {
@@ -149,3 +155,6 @@ type configError struct{ err error }
 
 func (e *configError) Error() string { return e.err.Error() }
 func (e *configError) Unwrap() error { return e.err }
+
+// grouped reports whether the target stands for servers that are found at run time.
+func (c *Config) grouped() bool { return false }

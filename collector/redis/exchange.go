@@ -70,7 +70,7 @@ func (c *Collector) ask(ctx context.Context, w *collector.Writer) (*scrape, erro
 		if err != nil {
 			return nil, err
 		}
-		c.client = goredis.NewClient(c.timed(o))
+		c.client, c.firstDB = goredis.NewClient(c.timed(o)), o.DB
 	}
 	s := &scrape{now: c.now(), heard: make(heard)}
 	for range mostRounds {

@@ -35,6 +35,7 @@ type identity struct {
 	primaryHost, primaryPort, readOnly                                 string
 	valkeyVersion, valkeyStage                                         string
 	cluster, modules                                                   bool
+	clients                                                            float64 // connections
 	uptime, serverTime                                                 float64 // seconds; serverTime 0 if not told
 	hasUptime                                                          bool
 }
@@ -85,6 +86,8 @@ func (id *identity) read(sec section) {
 			id.modules = true
 		case "cluster_enabled":
 			id.cluster = s.value == "1"
+		case "connected_clients":
+			id.clients, _ = number(s.value)
 		case "uptime_in_seconds":
 			id.uptime, id.hasUptime = number(s.value)
 		case "server_time_usec":

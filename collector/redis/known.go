@@ -20,6 +20,7 @@ type known struct {
 	refused  map[string]refusal // by the command's name
 	settings settings
 	masters  []string // that a sentinel watches
+	clients  float64  // connections, when INFO told last
 }
 
 // learn takes what INFO told. Everything else is forgotten if the server has restarted or is another one.
@@ -30,6 +31,7 @@ func (k *known) learn(s *scrape) {
 	}
 	k.version, k.valkey = parseVersion(id.version), parseVersion(id.valkeyVersion)
 	k.sentinel, k.cluster, k.modules = id.mode == "sentinel", id.cluster, id.modules
+	k.clients = id.clients
 }
 
 // release is major and minor.

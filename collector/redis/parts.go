@@ -18,6 +18,10 @@ const (
 	partModules      = "redis_modules"
 	partSentinel     = "redis_sentinel"
 	partPeers        = "redis_sentinel_peers"
+	partClients      = "redis_clients"
+	partKeys         = "redis_keys"
+	partStreams      = "redis_streams"
+	partGroups       = "redis_key_groups"
 )
 
 // Parts returns what every collector of this kind can select, for flags and the metric reference.
@@ -46,5 +50,9 @@ func readers() []reader {
 		{name: partModules, families: modulesFamilies(), write: (*Collector).writeModules},
 		{name: partSentinel, families: sentinelFamilies(), commands: (*Collector).sentinelCommands, write: (*Collector).writeSentinel},
 		{name: partPeers, off: true, families: []*collector.Family{sentinelPeer}, commands: (*Collector).peerCommands, write: without(writePeers)},
+		{name: partClients, families: clientFamilies(), commands: (*Collector).clientCommands, write: (*Collector).writeClients},
+		{name: partKeys, families: keysFamilies()}, // These three look at keys, in steps of their own.
+		{name: partStreams, families: streamFamilies()},
+		{name: partGroups, families: groupFamilies()},
 	}
 }

@@ -50,6 +50,16 @@ type Collector struct {
 	dbNames []string
 	started started
 	own     ownStats
+	firstDB int // the database that the address names
+	keys    keyChecks
+
+	place place // nil for a server that stands alone
+}
+
+// place is where a server stands among others.
+type place interface {
+	asksForKeys() bool    // whether this server is the one of its shard that is asked about keys
+	owns(key string) bool // whether the key is its shard's
 }
 
 // New returns a collector for one server, without connecting to it.
@@ -60,8 +70,12 @@ func New(o Options) (*Collector, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	plan, err := o.Config.plan()
+	if err != nil {
+		return nil, err
+	}
 	return &Collector{
-		cfg: o.Config, now: o.Now, parts: Parts(), readers: readers(),
+		cfg: o.Config, now: o.Now, parts: Parts(), readers: readers(), keys: keyChecks{plan: plan},
 		fields: byKey(tables()...), moduleFields: byKey(moduleTables()...), clusterFields: byKey(clusterInfoFields, messageFields),
 		sentinelFields: byKey(sentinelFields),
 	}, nil
@@ -109,8 +123,11 @@ func (c *Collector) Collect(ctx context.Context, w *collector.Writer) error {
 	w.Add(up, 1)
 	w.Part(partServer, func() error { return c.own.write(w, "") })
 	for _, r := range c.readers {
-		w.Part(r.name, func() error { return r.write(c, w, s) })
+		if r.write != nil {
+			w.Part(r.name, func() error { return r.write(c, w, s) })
+		}
 	}
+	c.lookAtKeys(ctx, w, s)
 	return nil
 }
 
