@@ -37,13 +37,20 @@ func TestServerThatResets(t *testing.T) {
 // TestReplies has servers that answer everything with one error, as some do in states that are hard to bring about.
 func TestReplies(t *testing.T) {
 	for reply, reason := range map[string]string{
-		"-LOADING Redis is loading the dataset in memory\r\n":                                  "starting_up",
-		"-DENIED Redis is running in protected mode\r\n":                                       "permission",
-		"-NOAUTH Authentication required.\r\n":                                                 "missing_credentials",
-		"-ERR max number of clients + cluster connections reached\r\n":                         "too_many_connections",
-		"-ERR something else\r\n":                                                              "error",
-		"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n":    "error",
-		"-NOPERM this user has no permissions to run the 'info' command or its subcommand\r\n": "permission",
+		"-LOADING Redis is loading the dataset in memory\r\n":                                   "starting_up",
+		"-DENIED Redis is running in protected mode\r\n":                                        "permission",
+		"-NOAUTH Authentication required.\r\n":                                                  "missing_credentials",
+		"-ERR max number of clients + cluster connections reached\r\n":                          "too_many_connections",
+		"-ERR something else\r\n":                                                               "error",
+		"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n":     "error",
+		"-NOPERM this user has no permissions to run the 'info' command or its subcommand\r\n":  "permission",
+		"-BUSY Redis is busy running a script. You can only call SCRIPT KILL.\r\n":              "busy",
+		"-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.\r\n": "no_primary",
+		"$99999999999\r\nx":                                          "error",
+		"$9223372036854775807\r\nx":                                  "error",
+		"*3\r\n$1\r\nx\r\n$88888888888\r\n":                          "error",
+		"+" + strings.Repeat("x", 65<<20):                           "error",
+		"*100000000\r\n" + strings.Repeat(":1\r\n", 17<<20) + "\r\n": "error",
 	} {
 		addr := collectortest.Listen(t, func(c net.Conn) {
 			buf := make([]byte, 4096)

@@ -68,3 +68,34 @@ func walk(t *testing.T, c cursor, depth int) {
 	c = cursor{whole}
 	c.number()
 }
+
+func TestBound(t *testing.T) {
+	for reply, refused := range map[string]bool{
+		"$3\r\nabc\r\n+OK\r\n": false, "$-1\r\n": false, "$\r\n": true, "$x\r\n": true, "$70000000\r\n": true,
+		"$000000000000000000000000000000070000000\r\n": true, "+$70000000\r\n": false, "$12\r\n$70000000\r\n\r\n": false,
+	} {
+		if got := new(bound).check([]byte(reply)) != nil; got != refused {
+			t.Errorf("%q: refused %v", reply, got)
+		}
+	}
+}
+
+// FuzzBound holds that it does not matter how a reply is cut into packets.
+func FuzzBound(f *testing.F) {
+	f.Add("$3\r\nabc\r\n$99999999999\r\n", 1)
+	f.Add("*2\r\n$-1\r\n$10\r\n$99999999999\r\n", 3)
+	f.Add("$000000000000000000000000000000099999999999\r\n", 5)
+	f.Fuzz(func(t *testing.T, reply string, size int) {
+		var whole, parts bound
+		want := whole.check([]byte(reply)) != nil
+		got := false
+		for rest := []byte(reply); len(rest) > 0 && !got; {
+			n := min(len(rest), max(1, size%64))
+			got = parts.check(rest[:n]) != nil
+			rest = rest[n:]
+		}
+		if got != want {
+			t.Errorf("in parts of %d: refused %v, want %v", size, got, want)
+		}
+	})
+}
