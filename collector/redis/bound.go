@@ -6,20 +6,24 @@ import (
 	"strconv"
 )
 
-// mostReply bounds what a server may send to one pipeline. The client takes memory for what a reply says it will be.
-const mostReply = 64 << 20
+// These bound what a server may send to one pipeline. The client takes memory for what a reply says it will be.
+const (
+	mostReply = 64 << 20 // bytes
+	mostLines = 1 << 20
+)
 
 var errTooLong = errors.New("the reply is too long for a Redis server's")
 
 // bound follows the replies of a server as they come in.
 type bound struct {
 	total int
+	lines int
 	skip  int    // bytes of a string that are still to come
 	line  []byte // the line under way, as far as it matters
 }
 
 // begin starts counting anew.
-func (b *bound) begin() { b.total = 0 }
+func (b *bound) begin() { b.total, b.lines = 0, 0 }
 
 // check takes the next bytes and refuses what would need too much memory.
 func (b *bound) check(p []byte) error {
@@ -44,6 +48,9 @@ func (b *bound) check(p []byte) error {
 			return nil
 		}
 		p = p[end+1:]
+		if b.lines++; b.lines > mostLines {
+			return errTooLong
+		}
 		if len(b.line) > 0 && b.line[0] == '$' {
 			n, err := strconv.Atoi(string(bytes.TrimSpace(b.line[1:])))
 			if err != nil || n > mostReply || len(b.line) == enough {

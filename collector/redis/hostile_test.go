@@ -50,7 +50,7 @@ func TestReplies(t *testing.T) {
 		"$9223372036854775807\r\nx":                                  "error",
 		"*3\r\n$1\r\nx\r\n$88888888888\r\n":                          "error",
 		"+" + strings.Repeat("x", 65<<20):                           "error",
-		"*100000000\r\n" + strings.Repeat(":1\r\n", 17<<20) + "\r\n": "error",
+		"*100000000\r\n" + strings.Repeat(":1\r\n", 2<<20) + "\r\n": "error",
 	} {
 		addr := collectortest.Listen(t, func(c net.Conn) {
 			buf := make([]byte, 4096)
