@@ -27,6 +27,33 @@ type Config struct {
 	ClientList   bool              `yaml:"client_list,omitempty"` // each connection, up to a hundred, becomes a dozen series
 
 	KeyConfig `yaml:",inline"`
+
+	// Cluster and Sentinel make the target stand for the servers that the one at its address names. Each becomes a
+	// target of its own, NAME@HOST:PORT.
+	Cluster  bool            `yaml:"cluster,omitempty"`
+	Sentinel *SentinelConfig `yaml:"sentinel,omitempty"`
+	Nodes    NodeConfig      `yaml:"nodes,omitempty"`
+
+	address  string // of a node, in place of the URL's
+	ownLogin bool   // of a node: the URL's credentials are not its
+}
+
+// SentinelConfig is for a target whose address is a sentinel's.
+type SentinelConfig struct {
+	Master string `yaml:"master"` // the name that the sentinel knows the primary by
+}
+
+// NodeConfig says which servers may be contacted because another one names them, and how.
+type NodeConfig struct {
+	// Allow lists HOST, HOST:PORT or HOST:PORT-PORT, where HOST is an address, a network, a name or *.example.org. What
+	// is not in it is not contacted. Empty stands for the host of the target's own address.
+	Allow []string `yaml:"allow,omitempty"`
+	// Hostnames takes the names that nodes of a cluster announce instead of their addresses.
+	Hostnames bool `yaml:"hostnames,omitempty"`
+	// The credentials of the servers that a sentinel watches, if they are not the sentinel's own.
+	Username     string        `yaml:"username,omitempty"`
+	Password     config.Secret `yaml:"password,omitempty"`
+	PasswordFile string        `yaml:"password_file,omitempty"`
 }
 
 var validName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]*$`)
@@ -61,7 +88,10 @@ func (c *Config) validate() error {
 			return err
 		}
 	}
-	if _, err := c.plan(); err != nil {
+	if err := c.validateKeys(); err != nil {
+		return fmt.Errorf("redis target %q: %w", c.Name, err)
+	}
+	if err := c.validateNodes(); err != nil {
 		return fmt.Errorf("redis target %q: %w", c.Name, err)
 	}
 	if c.TLS != nil {
@@ -106,6 +136,12 @@ func (c *Config) options() (*goredis.Options, error) {
 		ReadTimeout: time.Minute, WriteTimeout: time.Minute, // the context's deadline comes first
 		PoolTimeout: time.Minute, ConnMaxIdleTime: -1,
 	}
+	if c.address != "" {
+		o.Network, o.Addr, o.DB = "tcp", c.address, 0
+	}
+	if c.ownLogin {
+		o.Username, o.Password = "", ""
+	}
 	if c.Username != "" {
 		o.Username = c.Username
 	}
@@ -118,6 +154,9 @@ func (c *Config) options() (*goredis.Options, error) {
 		}
 	}
 	tlsConfig := parsed.TLSConfig
+	if tlsConfig != nil && c.address != "" {
+		tlsConfig.ServerName = "" // the node's own
+	}
 	if c.TLS != nil {
 		if tlsConfig, err = c.tls(tlsConfig); err != nil {
 			return nil, &configError{fmt.Errorf("tls_config of redis target %q: %w", c.Name, err)}
@@ -155,6 +194,3 @@ type configError struct{ err error }
 
 func (e *configError) Error() string { return e.err.Error() }
 func (e *configError) Unwrap() error { return e.err }
-
-// grouped reports whether the target stands for servers that are found at run time.
-func (c *Config) grouped() bool { return false }

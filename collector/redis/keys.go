@@ -157,7 +157,7 @@ func (c *Collector) asksForKeys(s *scrape) bool {
 		return false
 	case c.place != nil:
 		return c.place.asksForKeys()
-	case c.cfg.grouped():
+	case c.cfg.Grouped():
 		return false // its nodes are asked, each as a target of its own
 	}
 	switch c.keys.plan.budget.From {

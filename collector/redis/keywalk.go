@@ -93,7 +93,7 @@ func (c *Collector) round(ctx context.Context, p *pass, s *scrape, left *budget)
 	for n < len(p.queue) && commands < mostCommands && (n == 0 || left.keys > 0) {
 		one := p.queue[n]
 		if one.db != db && !s.id.cluster {
-			asked, db = append(asked, choose(one.db)), one.db
+			asked, db = append(asked, selectDB(one.db)), one.db
 		}
 		asked = append(asked, one)
 		commands += len(one.commands)
@@ -142,8 +142,8 @@ func (c *Collector) exchange(ctx context.Context, steps []step) ([]cursor, error
 	return replies, nil
 }
 
-// choose is the step into another database. Without it what follows would be about the wrong keys.
-func choose(db int) step {
+// selectDB is the step into another database. Without it what follows would be about the wrong keys.
+func selectDB(db int) step {
 	return step{commands: [][]any{{"SELECT", db}}, done: must("SELECT")}
 }
 

@@ -22,6 +22,7 @@ const (
 	partKeys         = "redis_keys"
 	partStreams      = "redis_streams"
 	partGroups       = "redis_key_groups"
+	partNodes        = "redis_nodes"
 )
 
 // Parts returns what every collector of this kind can select, for flags and the metric reference.
@@ -51,6 +52,7 @@ func readers() []reader {
 		{name: partSentinel, families: sentinelFamilies(), commands: (*Collector).sentinelCommands, write: (*Collector).writeSentinel},
 		{name: partPeers, off: true, families: []*collector.Family{sentinelPeer}, commands: (*Collector).peerCommands, write: without(writePeers)},
 		{name: partClients, families: clientFamilies(), commands: (*Collector).clientCommands, write: (*Collector).writeClients},
+		{name: partNodes, families: nodeFamilies(), write: (*Collector).writeNodes},
 		{name: partKeys, families: keysFamilies()}, // These three look at keys, in steps of their own.
 		{name: partStreams, families: streamFamilies()},
 		{name: partGroups, families: groupFamilies()},

@@ -53,7 +53,8 @@ type Collector struct {
 	firstDB int // the database that the address names
 	keys    keyChecks
 
-	place place // nil for a server that stands alone
+	place place  // nil for a server that was not found by another
+	group *Group // nil for a server whose address stands for itself alone
 }
 
 // place is where a server stands among others.
@@ -67,6 +68,24 @@ func New(o Options) (*Collector, error) {
 	if err := o.Config.validate(); err != nil {
 		return nil, err
 	}
+	c, err := newCollector(o)
+	if err == nil && o.Config.Grouped() {
+		o.Now = c.now
+		c.group, err = newGroup(o)
+	}
+	return c, err
+}
+
+// Finder returns what finds the servers of a target with cluster or sentinel, nil for any other.
+func (c *Collector) Finder() collector.Finder {
+	if c.group == nil {
+		return nil
+	}
+	return c.group
+}
+
+// newCollector is New for a configuration that is known to be valid.
+func newCollector(o Options) (*Collector, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
