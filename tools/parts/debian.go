@@ -136,7 +136,8 @@ type aptClient struct {
 	args []string
 }
 
-func newAPT(ctx context.Context, out io.Writer, cache string) (*aptClient, error) {
+// newAPT reads the package lists of the machine's sources, or of those that the further options name.
+func newAPT(ctx context.Context, out io.Writer, cache string, options ...string) (*aptClient, error) {
 	for _, tool := range []string{"apt-get", "dpkg"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			return nil, errors.New(tool + " not found: servers can only be fetched on Debian and its relatives")
@@ -158,6 +159,9 @@ func newAPT(ctx context.Context, out io.Writer, cache string) (*aptClient, error
 		"-o", "Acquire::Languages=none",
 		"-o", "Acquire::Retries=3",
 	}}
+	for _, o := range options {
+		a.args = append(a.args, "-o", o)
+	}
 	for _, d := range []string{"state/lists/partial", "cache/archives/partial"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
 			return nil, errors.Join(err, a.close())
@@ -184,11 +188,16 @@ func (a *aptClient) get(ctx context.Context, dir string, args ...string) (string
 
 // unpack lays the package and the libraries that it needs out below root; root appears only when it is complete.
 func (a *aptClient) unpack(ctx context.Context, pkg, root string) error {
+	return a.unpackWith(ctx, pkg, root, nil, func(string) error { return nil })
+}
+
+// unpackWith also takes needed packages whose names begin as given, and has the tree finished before it appears.
+func (a *aptClient) unpackWith(ctx context.Context, pkg, root string, more []string, finish func(tree string) error) error {
 	uris, err := a.get(ctx, a.dir, "install", "--yes", "--print-uris", pkg)
 	if err != nil {
 		return err
 	}
-	pkgs := neededPackages(pkg, uris)
+	pkgs := neededPackages(pkg, uris, more...)
 	debs, err := os.MkdirTemp(a.dir, "debs-")
 	if err != nil {
 		return err
@@ -213,6 +222,9 @@ func (a *aptClient) unpack(ctx context.Context, pkg, root string) error {
 	if err := os.Chmod(tree, 0o755); err != nil {
 		return err
 	}
+	if err := finish(tree); err != nil {
+		return err
+	}
 	if err := os.RemoveAll(root); err != nil {
 		return err
 	}
@@ -220,9 +232,11 @@ func (a *aptClient) unpack(ctx context.Context, pkg, root string) error {
 }
 
 // neededPackages reads apt's list of addresses and names the packages to unpack: the wanted family and its libraries, but
-// not the C library, which must be the one of the machine's own loader, nor what only PostgreSQL's compiler needs.
-func neededPackages(pkg, uris string) []string {
+// not the C library, which must be the one of the machine's own loader, nor what only PostgreSQL's compiler needs. What
+// begins with one of more is wanted all the same.
+func neededPackages(pkg, uris string, more ...string) []string {
 	family, _, _ := strings.Cut(pkg, "-")
+	wanted := append(slices.Clone(more), family)
 	var names []string
 	sc := bufio.NewScanner(bytes.NewReader([]byte(uris)))
 	for sc.Scan() {
@@ -233,7 +247,7 @@ func neededPackages(pkg, uris string) []string {
 		name, _, ok := strings.Cut(fields[1], "_")
 		switch {
 		case !ok:
-		case strings.HasPrefix(name, family):
+		case slices.ContainsFunc(wanted, func(p string) bool { return strings.HasPrefix(name, p) }):
 			names = append(names, name)
 		case !strings.HasPrefix(name, "lib"), strings.HasSuffix(name, "-perl"):
 		case slices.ContainsFunc([]string{"libc6", "libc-", "libperl", "libllvm", "libz3"}, func(p string) bool { return strings.HasPrefix(name, p) }):

