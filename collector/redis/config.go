@@ -33,9 +33,6 @@ type Config struct {
 	Cluster  bool            `yaml:"cluster,omitempty"`
 	Sentinel *SentinelConfig `yaml:"sentinel,omitempty"`
 	Nodes    NodeConfig      `yaml:"nodes,omitempty"`
-
-	address  string // of a node, in place of the URL's
-	ownLogin bool   // of a node: the URL's credentials are not its
 }
 
 // SentinelConfig is for a target whose address is a sentinel's.
@@ -112,9 +109,16 @@ func (c *Config) parse(url string) (*goredis.Options, error) {
 	return o, nil
 }
 
+// access is how a server is reached: as its target says, or the target that it was found for.
+type access struct {
+	Config
+	address  string // in place of the URL's, of a server that was found
+	ownLogin bool   // the URL's credentials are for another server
+}
+
 // options reads the address and the credentials as they are now. A client made of them is quiet: it sends the commands
 // it is told to and nothing by itself, retries nothing, and keeps one connection.
-func (c *Config) options() (*goredis.Options, error) {
+func (c *access) options() (*goredis.Options, error) {
 	url := string(c.URL)
 	if c.URLFile != "" {
 		var err error

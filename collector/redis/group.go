@@ -39,7 +39,7 @@ func (g *Group) Open(address string) (collector.Collector, func(), error) {
 	if !ok {
 		return nil, nil, fmt.Errorf("%s is not among the servers of redis target %q", address, g.cfg.Name)
 	}
-	c, err := newCollector(Options{Config: g.cfg.of(n), Now: g.now})
+	c, err := newCollector(g.cfg.of(n), g.now)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -78,7 +78,7 @@ func (m member) owns(key string) bool {
 // Find asks the target's server, or failing that one found before, which others there are. Those that may not be
 // contacted are left out.
 func (g *Group) Find(ctx context.Context) ([]collector.Member, error) {
-	nodes, hosts, err := g.ask(ctx, g.cfg)
+	nodes, hosts, err := g.ask(ctx, access{Config: g.cfg})
 	if err != nil {
 		nodes, hosts, err = g.askOthers(ctx, err)
 	}
@@ -164,7 +164,7 @@ func (g *Group) allows(n node, hosts []string) bool {
 }
 
 // ask connects to one server, asks it and closes the connection. It returns the server's name and the address behind it, too.
-func (g *Group) ask(ctx context.Context, cfg Config) (nodes []node, hosts []string, err error) {
+func (g *Group) ask(ctx context.Context, cfg access) (nodes []node, hosts []string, err error) {
 	o, err := cfg.options()
 	if err != nil {
 		return nil, nil, err

@@ -49,11 +49,11 @@ func (c *Config) allowed() (list []allowed, err error) {
 	return list, nil
 }
 
-// of returns the configuration of one of the target's servers. The credentials are those of the target itself, unless
-// it is a server that a sentinel watches and that has its own.
-func (c *Config) of(n node) Config {
-	one := *c
-	one.Name, one.address = c.Name+"@"+n.address, n.address
+// of returns how one of the target's servers is reached. The credentials are those of the target itself, unless it is a
+// server that a sentinel watches and that has its own.
+func (c *Config) of(n node) access {
+	one := access{Config: *c, address: n.address}
+	one.Name = c.Name + "@" + n.address
 	one.Cluster, one.Sentinel, one.Nodes = false, nil, NodeConfig{}
 	if own := c.Nodes; n.role != roleSentinel && (own.Password != "" || own.PasswordFile != "") {
 		one.ownLogin = true

@@ -97,24 +97,6 @@ func do(t testing.TB, addr, command string) string {
 	return string(buf)
 }
 
-// session sends commands on one connection and fails on the first error reply.
-func session(t testing.TB, addr string, commands ...string) {
-	t.Helper()
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	r := bufio.NewReader(conn)
-	for _, command := range commands {
-		fmt.Fprintf(conn, "%s\r\n", command)
-		line, err := r.ReadString('\n')
-		if err != nil || strings.HasPrefix(line, "-") {
-			t.Fatalf("%s: %s %v", command, line, err)
-		}
-	}
-}
-
 // clients counts the connections that the collector holds.
 func clients(t testing.TB, addr string) int {
 	t.Helper()

@@ -35,7 +35,7 @@ type Options struct {
 
 // Collector reads one Redis server.
 type Collector struct {
-	cfg     Config
+	cfg     access
 	now     func() time.Time
 	parts   []collector.Part
 	readers []reader
@@ -68,9 +68,11 @@ func New(o Options) (*Collector, error) {
 	if err := o.Config.validate(); err != nil {
 		return nil, err
 	}
-	c, err := newCollector(o)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	c, err := newCollector(access{Config: o.Config}, o.Now)
 	if err == nil && o.Config.Grouped() {
-		o.Now = c.now
 		c.group, err = newGroup(o)
 	}
 	return c, err
@@ -85,16 +87,13 @@ func (c *Collector) Finder() collector.Finder {
 }
 
 // newCollector is New for a configuration that is known to be valid.
-func newCollector(o Options) (*Collector, error) {
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	plan, err := o.Config.plan()
+func newCollector(a access, now func() time.Time) (*Collector, error) {
+	plan, err := a.plan()
 	if err != nil {
 		return nil, err
 	}
 	return &Collector{
-		cfg: o.Config, now: o.Now, parts: Parts(), readers: readers(), keys: keyChecks{plan: plan},
+		cfg: a, now: now, parts: Parts(), readers: readers(), keys: keyChecks{plan: plan},
 		fields: byKey(tables()...), moduleFields: byKey(moduleTables()...), clusterFields: byKey(clusterInfoFields, messageFields),
 		sentinelFields: byKey(sentinelFields),
 	}, nil
