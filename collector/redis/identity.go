@@ -58,7 +58,7 @@ func (id *identity) read(sec section) {
 			id.version = s.value
 		case "redis_build_id":
 			id.buildID = s.value
-		case "redis_mode":
+		case "redis_mode", "server_mode": // the latter on Valkey
 			id.mode = s.value
 		case "os":
 			id.os = s.value

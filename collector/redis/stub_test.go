@@ -362,7 +362,7 @@ func TestValkey(t *testing.T) {
 		`redis_latency_percentiles_usec{cmd="info",quantile="50"}`:                                      "80.127",
 		`redis_connected_slave_lag_seconds{slave_ip="10.0.0.2",slave_port="6379",slave_state="online"}`: "1",
 	})
-	if !strings.Contains(o.Text, `valkey_release_stage="ga",valkey_version="8.1.3"} 1`) {
+	if !strings.Contains(o.Text, `valkey_release_stage="ga",valkey_version="8.1.3"} 1`) || !strings.Contains(o.Text, `redis_mode="standalone"`) {
 		t.Error("no redis_instance_info of Valkey")
 	}
 }
