@@ -36,7 +36,7 @@ func TestServerThatNeverAnswers(t *testing.T) {
 	c := collect(t, postgres.Options{
 		Config: target("postgres://u:p@" + addr + "/d?sslmode=disable"), Now: func() time.Time { return now },
 	})
-	s := collectortest.NewScraper(t, c)
+	s := scrape(t, c)
 	for range 2 {
 		o := s.Scrape(short)
 		wantDown(t, o, "timeout")
@@ -112,7 +112,7 @@ func TestWrongPassword(t *testing.T) {
 		}
 	}
 	s := scraper(t, dsn("guarded", "right"))
-	wantUp(t, s.Scrape(enough), "stat_activity")
+	wantUp(t, s.Scrape(enough), needMonitor()...)
 
 	// Configuration errors repeat what the operator wrote, but not this.
 	for _, bad := range []string{
@@ -238,7 +238,8 @@ func TestLocks(t *testing.T) {
 	for range 3 {
 		o := s.Scrape(enough)
 		// Who reads the locked catalog gives up after lock_timeout; the others answer.
-		wantUp(t, o, "stat_activity", "stat_database", "locks", "database")
+		wantUp(t, o, "stat_activity", "stat_database", "locks", "blocking", "database", "stat_database_conflicts", "replication_slots", "stat_replication",
+			"stat_progress_vacuum", "progress")
 		if n := sessions(t, holder); n > 2 {
 			t.Errorf("%d sessions of ours, want at most 2", n)
 		}

@@ -110,7 +110,18 @@ func collect(t testing.TB, o postgres.Options) *postgres.Collector {
 
 func scraper(t testing.TB, dsn string) *collectortest.Scraper {
 	t.Helper()
-	return collectortest.NewScraper(t, collect(t, postgres.Options{Config: target(dsn)}))
+	return scrape(t, collect(t, postgres.Options{Config: target(dsn)}))
+}
+
+// scrape returns a scraper of the parts that are on by default, and of the further ones.
+func scrape(t testing.TB, c *postgres.Collector, further ...string) *collectortest.Scraper {
+	t.Helper()
+	for _, p := range c.Parts() {
+		if p.Default {
+			further = append(further, p.Name)
+		}
+	}
+	return collectortest.NewScraper(t, c, further...)
 }
 
 // enough is a timeout that is never met.
@@ -135,4 +146,9 @@ func value(t testing.TB, o collectortest.Outcome, series string) float64 {
 		t.Fatalf("%s: %v", series, err)
 	}
 	return v
+}
+
+// needMonitor lists the parts that a role without pg_monitor cannot read.
+func needMonitor() []string {
+	return []string{"stat_activity", "blocking", "connections", "horizon", "wal"}
 }

@@ -21,8 +21,9 @@ var settingsView = view{
 		"unit",
 		"vartype",
 	},
-	from:   "FROM pg_settings WHERE vartype IN ('bool', 'integer', 'real')",
-	decode: decodeSetting,
+	from:    "FROM pg_settings WHERE vartype IN ('bool', 'integer', 'real')",
+	decoder: func(*Collector) decoder { return newSettings() },
+	emits:   knownSettings,
 }
 
 // settings holds the families that were made for the settings of this server.
@@ -61,7 +62,9 @@ func newSettings() *settings {
 	return s
 }
 
-func decodeSetting(v *viewState, row [][]byte) error {
+func (s *settings) begin() [][]byte { return nil }
+
+func (s *settings) row(out *samples, row [][]byte) error {
 	if len(row) != 4 {
 		return fmt.Errorf("%d columns instead of 4", len(row))
 	}
@@ -73,14 +76,16 @@ func decodeSetting(v *viewState, row [][]byte) error {
 	if unit != "" {
 		name += "_" + unit
 	}
-	f, ok := v.settings.families[name]
+	f, ok := s.families[name]
 	if !ok {
 		f = settingFamily(name)
-		v.settings.families[name] = f
+		s.families[name] = f
 	}
-	v.scratch.add(f, value, 0, 0, false)
+	out.put(f, value)
 	return nil
 }
+
+func (s *settings) end(*samples) error { return nil }
 
 func settingName(s string) string {
 	return strings.NewReplacer(".", "_", "-", "_").Replace(s)
