@@ -3,6 +3,7 @@ package host
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -271,6 +272,68 @@ func TestOddDevices(t *testing.T) {
 
 func BenchmarkNetwork(b *testing.B) {
 	benchmark(b, newTestGroup(b, newSources(Defaults()), networkAreas()))
+}
+
+// TestLinkSettings asks drivers, some of which do not answer the first time, others never.
+func TestLinkSettings(t *testing.T) {
+	o := fixture(t)
+	up := func(index int32, name string, carrier byte, changes uint32) []byte {
+		return newLink(index, name, attr(unix.IFLA_CARRIER, carrier), attr32(unix.IFLA_CARRIER_CHANGES, changes))
+	}
+	list := [][]byte{up(1, "eth0", 1, 1), up(2, "bond0", 1, 1), up(3, "eth0.5", 1, 1), up(4, "eth1", 0, 1), listEnd(0)}
+	flapped := [][]byte{up(1, "eth0", 1, 1), up(2, "bond0", 1, 2), up(3, "eth0.5", 1, 1), up(4, "eth1", 0, 1), listEnd(0)}
+	k := &fakeKernel{answers: [][][]byte{list, list, flapped, flapped}}
+	g := networkGroup(t, o, k, netclassArea)
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	g.s.now = func() time.Time { return now }
+	var asked []string
+	g.s.links.ask = func(device string) (int64, string, error) {
+		asked = append(asked, device)
+		switch device {
+		case "eth0":
+			return 2500, "half", nil
+		case "bond0":
+			return 0, "", unix.EOPNOTSUPP
+		}
+		return 0, "", unix.EIO // so that sysfs is read
+	}
+	for step, want := range []string{"eth0 bond0 eth0.5", "eth0 eth0.5", "eth0 bond0 eth0.5", "eth0 bond0 eth0.5"} {
+		asked = nil
+		if step == 3 {
+			now = now.Add(lookAgain)
+		}
+		text := collectortest.Text(t, g)
+		if strings.Join(asked, " ") != want {
+			t.Errorf("step %d: asked for %v, want %s", step, asked, want)
+		}
+		speeds := map[string]float64{
+			`node_network_speed_bytes{device="eth0"}`: 2500 * megabit, `node_network_speed_bytes{device="eth0.5"}`: 1000 * megabit,
+			`node_network_speed_bytes{device="eth1"}`: -megabit, // there is no link to ask for
+		}
+		if diff := gocmp.Diff(speeds, parse(t, text)["node_network_speed_bytes"].Series); diff != "" {
+			t.Errorf("step %d (-want +got):\n%s", step, diff)
+		}
+		for device, duplex := range map[string]string{"eth0": "half", "bond0": "", "eth0.5": "full", "eth1": "unknown"} {
+			if !strings.Contains(text, `device="`+device+`",duplex="`+duplex+`"`) {
+				t.Errorf("step %d: duplex of %s is not %q", step, device, duplex)
+			}
+		}
+	}
+}
+
+// TestAskDriver asks the drivers of this host.
+func TestAskDriver(t *testing.T) {
+	n := &netlink{protocol: unix.NETLINK_ROUTE}
+	if err := n.open(); err != nil {
+		t.Fatal(err)
+	}
+	defer n.close()
+	e := new(ethtool)
+	for device, want := range map[string]error{"lo": unix.EOPNOTSUPP, "no such device": unix.ENODEV, "a name that is too long": unix.ENAMETOOLONG} {
+		if _, _, err := e.get(n.f.Fd(), device); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", device, err, want)
+		}
+	}
 }
 
 // BenchmarkNetworkFiles reads all from files, as for a host whose network is another than this process's.

@@ -22,8 +22,9 @@ const lookAgain = time.Minute
 
 // sources is where the areas of one Group find the host. It is used by one goroutine at a time.
 type sources struct {
-	o     Options
-	round uint64 // the collection that runs
+	o       Options
+	network network
+	round   uint64 // the collection that runs
 
 	kept    []*file
 	sockets []*netlink
@@ -44,7 +45,7 @@ type sources struct {
 
 func newSources(o Options) *sources {
 	return &sources{
-		o: o, absent: make(map[string]time.Time), now: time.Now, uname: uname, adjtimex: unix.Adjtimex, pageSize: int64(os.Getpagesize()),
+		o: o, network: o.network(), absent: make(map[string]time.Time), now: time.Now, uname: uname, adjtimex: unix.Adjtimex, pageSize: int64(os.Getpagesize()),
 	}
 }
 
