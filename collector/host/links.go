@@ -160,7 +160,7 @@ func setAddress(text *string, have *[]byte, b []byte) {
 
 // completeLink reads what netlink does not tell, from sysfs unless the driver can be asked.
 func (s *sources) completeLink(l *link) {
-	dir := s.sysPath("class/net", l.name)
+	dir := netFolder{unix.AT_FDCWD, s.sysPath("class/net", l.name) + "/"}
 	if !s.recent(l.kept) {
 		l.kept = s.now()
 		l.noSpeed = false

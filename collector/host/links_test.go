@@ -274,6 +274,57 @@ func BenchmarkNetwork(b *testing.B) {
 	benchmark(b, newTestGroup(b, newSources(Defaults()), networkAreas()))
 }
 
+// TestDeviceFiles lets devices change and go that are read from files alone.
+func TestDeviceFiles(t *testing.T) {
+	o := fixture(t)
+	dir := filepath.Join(o.SysFS, "class/net")
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	write := func(name, content string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	replace := func() { // by another device of the same name
+		copied := filepath.Join(dir, "copy")
+		if err := os.CopyFS(copied, os.DirFS(filepath.Join(dir, "eth0"))); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(filepath.Join(dir, "eth0"), filepath.Join(t.TempDir(), "old")); err != nil { // keeps its inode
+			t.Fatal(err)
+		}
+		if err := os.Rename(copied, filepath.Join(dir, "eth0")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(dir, "gone"), 0o755); err != nil { // while it is read
+		t.Fatal(err)
+	}
+	s := newSources(o)
+	s.now = func() time.Time { return now }
+	g := newTestGroup(t, s, []area{netclassArea})
+	for _, step := range []struct {
+		name string
+		do   func()
+		want []string
+	}{
+		{"first", func() {}, []string{"type 1", "mtu_bytes 1500"}},
+		{"kept", func() { write("eth0/type", "24"); write("eth0/mtu", "9000") }, []string{"type 1", "mtu_bytes 9000"}},
+		{"another device", replace, []string{"type 24", "mtu_bytes 9000"}},
+		{"a minute later", func() { write("eth0/type", "32"); now = now.Add(lookAgain) }, []string{"type 32"}},
+	} {
+		step.do()
+		text := strings.ReplaceAll(collectortest.Text(t, g), `{device="eth0"}`, "")
+		for _, want := range step.want {
+			if !strings.Contains(text, "_"+want+"\n") {
+				t.Errorf("%s: no %s", step.name, want)
+			}
+		}
+		if strings.Contains(text, `device="gone"`) || strings.Contains(text, "bonding_masters") {
+			t.Errorf("%s: has what is no device:\n%s", step.name, text)
+		}
+	}
+}
+
 // TestLinkSettings asks drivers, some of which do not answer the first time, others never.
 func TestLinkSettings(t *testing.T) {
 	o := fixture(t)
