@@ -73,7 +73,7 @@ func (f *file) lines(buf []byte, yield func(line []byte) error) ([]byte, error) 
 		}
 		buf = grow(buf)
 		n, err := unix.Pread(fd, buf[len(buf):cap(buf)], at)
-		if err == unix.EINTR {
+		if errors.Is(err, unix.EINTR) {
 			continue
 		}
 		if err != nil {

@@ -187,8 +187,10 @@ func TestNames(t *testing.T) {
 func TestThisHost(t *testing.T) {
 	k := newTestGroup(t, newSources(Defaults()), kernelAreas())
 	text, success := collectortest.Scrape(t, k)
-	for _, part := range []string{"cpu", "stat", "meminfo", "loadavg", "uname", "time",
-		"netdev", "netclass", "netstat", "sockstat", "softnet", "udp_queues", "arp", "tcpstat"} {
+	for _, part := range []string{
+		"cpu", "stat", "meminfo", "loadavg", "uname", "time",
+		"netdev", "netclass", "netstat", "sockstat", "softnet", "udp_queues", "arp", "tcpstat",
+	} {
 		if !success[part] {
 			t.Errorf("part %s failed", part)
 		}

@@ -165,11 +165,11 @@ func (s *sources) completeLink(l *link) {
 		l.kept = s.now()
 		l.noSpeed = false
 		for _, n := range []netNumber{netAddrAssignType, netDevID, netNameAssignType} {
-			s.readNetNumber(&l.netDevice, dir, n)
+			_ = s.readNetNumber(&l.netDevice, dir, n) // what cannot be read is not known
 		}
 	}
 	if !l.allFlags {
-		s.readNetNumber(&l.netDevice, dir, netFlags)
+		_ = s.readNetNumber(&l.netDevice, dir, netFlags)
 	}
 	if !l.running || l.noSpeed {
 		l.set(false, netSpeed, 0)

@@ -79,9 +79,9 @@ func (s *sources) readNetKept(path string) (d netDevice, err error) {
 	defer unix.Close(fd)
 	dir := netFolder{fd: fd}
 	for _, n := range netKept {
-		s.readNetNumber(&d, dir, n)
+		_ = s.readNetNumber(&d, dir, n) // what cannot be read is not known
 	}
-	s.readNetText(&d.broadcast, dir, "broadcast")
+	_ = s.readNetText(&d.broadcast, dir, "broadcast")
 	return d, nil
 }
 
