@@ -5,6 +5,8 @@ CONFIG   ?= deploy/chronoops/chronoops.yml
 ADDRESS  ?= 127.0.0.1:9847
 # Major versions of PostgreSQL for test-postgres; for arm64 there are none before 15.
 POSTGRES ?= 13 14 15 16 17 18
+# Versions of Redis for test-redis; the path of a redis-server will do, too.
+REDIS    ?= redis6 redis8 valkey8
 # The race detector needs a C compiler; RACE= turns it off.
 RACE     ?= $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
 
@@ -41,6 +43,16 @@ test-postgres: ## Run the tests of what talks to PostgreSQL against each version
 		export CHRONOOPS_POSTGRES=$$version; \
 		$(GO) test -count 1 -timeout 15m ./collector/postgres ./receiver/action/postgres; \
 		$(GO) test -count 1 -run 'Postgres|Standby' ./tools/stack; \
+	done
+
+.PHONY: test-redis
+test-redis: ## Run the tests of what talks to Redis against each version in REDIS
+	@$(GO) run ./tools/prepare -all
+	@set -e; for version in $(REDIS); do \
+		echo "Redis $$version"; \
+		export CHRONOOPS_REDIS=$$version; \
+		$(GO) test -count 1 -timeout 15m ./collector/redis; \
+		$(GO) test -count 1 -run Redis ./tools/stack; \
 	done
 
 demo: build prepare ## Break a real stack on loopback four ways and watch it being repaired

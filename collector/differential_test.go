@@ -136,7 +136,7 @@ func FuzzDifferential(f *testing.F) {
 		w := newWriter(nil)
 		want := expected(families)
 		for range 3 { // unknown, known, and known in another order
-			w.begin(nil)
+			w.begin("")
 			for _, r := range families {
 				for _, values := range r.values {
 					w.Add(r.family, r.value, values...)

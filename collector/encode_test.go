@@ -17,7 +17,7 @@ import (
 // record returns the snapshot of one collection made by fn.
 func record(fn func(w *Writer)) *Snapshot {
 	w := newWriter(nil)
-	w.begin(nil)
+	w.begin("")
 	fn(w)
 	return newSnapshot(false, w.finish())
 }
@@ -138,12 +138,12 @@ func TestDuplicates(t *testing.T) {
 	a := &Family{Name: "a", Help: "First.", Type: Gauge, Labels: []string{"x", "y"}}
 	same := &Family{Name: "a", Help: "Second.", Type: Counter, Labels: []string{"y", "x"}}
 	w1, w2 := newWriter(nil), newWriter(nil)
-	w1.begin(nil)
+	w1.begin("")
 	w1.Add(a, 1, "1", "2")
 	w1.Add(a, 2, "1", "2")
 	w1.Add(a, 3, "\xff", "")
 	w1.Add(a, 4, "\xfe", "")
-	w2.begin(nil)
+	w2.begin("")
 	w2.Add(same, 5, "2", "1")
 	w2.Add(same, 6, "3", "1")
 	s := newSnapshot(false, w1.finish(), w2.finish())
@@ -165,14 +165,14 @@ func TestGatherMerges(t *testing.T) {
 	shared.WithLabelValues("b").Set(2)
 	reg.MustRegister(hist, shared)
 	w := newWriter(nil)
-	w.begin(nil)
+	w.begin("")
 	w.Add(&Family{Name: "shared", Help: "Ours.", Type: Counter, Labels: []string{"l"}}, 7, "a")
 	w.Add(&Family{Name: "h", Help: "No histogram.", Type: Gauge}, 7)
 	if err := w.Gather(reg); err != nil {
 		t.Fatal(err)
 	}
 	first := w.finish()
-	w.begin(nil)
+	w.begin("")
 	if err := w.Gather(reg); err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +229,7 @@ func TestGatherRefuses(t *testing.T) {
 		{Counter: &dto.Counter{Value: new(1.0)}},
 	}}
 	w := newWriter(nil)
-	w.begin(nil)
+	w.begin("")
 	err := w.Gather(prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return []*dto.MetricFamily{mf, {}}, nil }))
 	if err == nil {
 		t.Error("no error about the metrics that were dropped")

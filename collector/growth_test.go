@@ -74,14 +74,18 @@ func (r *restless) Collect(_ context.Context, w *Writer) error {
 func TestNothingGrows(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	s, err := NewSet([]*Unit{NewUnit("restless", newRestless(), log), NewUnit("fake", &fake{parts: []string{"a", "b"}}, log)},
-		SetOptions{Own: ownUnit(prometheus.NewRegistry()), LegacyNames: true, Logger: log})
+		SetOptions{Own: []*Unit{ownUnit(prometheus.NewRegistry())}, LegacyNames: true, Logger: log})
 	if err != nil {
 		t.Fatal(err)
 	}
 	h := newTestExposer(ExposerOptions{OpenMetrics: true}).Metrics(func() *Set { return s })
 	requests := [][]string{
-		{"/metrics"}, {"/metrics", "Accept-Encoding", "gzip"}, {"/metrics?collect[]=known", "Accept-Encoding", "zstd"},
-		{"/metrics?exclude[]=known"}, {"/metrics", "Accept", acceptText}, {"/metrics", "Accept", acceptProtos},
+		{"/metrics"},
+		{"/metrics", "Accept-Encoding", "gzip"},
+		{"/metrics?collect[]=known", "Accept-Encoding", "zstd"},
+		{"/metrics?exclude[]=known"},
+		{"/metrics", "Accept", acceptText},
+		{"/metrics", "Accept", acceptProtos},
 	}
 	scrapes := func(n int) (heap uint64, goroutines, fds int) {
 		for i := range n {
@@ -167,11 +171,11 @@ func TestLegacyNames(t *testing.T) {
 	called := &Family{Name: "a", Help: "A.", Type: Gauge, Labels: []string{"l"}}
 	results := func() []*result {
 		one, two := newWriter(nil), newWriter(nil)
-		one.begin(nil)
+		one.begin("")
 		one.Add(taken, 1, "1")
 		one.Add(taken, 2, "2")
 		one.Add(renamed, 3, "x\n", "a")
-		two.begin(nil)
+		two.begin("")
 		two.Add(split, 4, "a", "x\n")
 		two.Add(split, 5, "b", "x")
 		two.Add(called, 6, "2")

@@ -2,7 +2,6 @@ package collector
 
 import (
 	"errors"
-	"slices"
 	"time"
 )
 
@@ -76,11 +75,6 @@ func rank(err error) int {
 	default:
 		return failed
 	}
-}
-
-// failed reports whether anything of the collection did.
-func (r *result) failed() bool {
-	return r.err != nil || slices.ContainsFunc(r.reports, func(r report) bool { return rank(r.err) == failed })
 }
 
 // record tells how a part of u did.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -42,7 +43,7 @@ func TestNoData(t *testing.T) {
 			c := &fake{parts: []string{"a"}}
 			c.collect = func(_ context.Context, w *Writer) error {
 				for i, err := range test.calls {
-					w.Part("a", func() error { w.Add(fakeValue, 1, fmt.Sprint(i)); return err })
+					w.Part("a", func() error { w.Add(fakeValue, 1, strconv.Itoa(i)); return err })
 				}
 				return test.err
 			}
@@ -185,7 +186,7 @@ func TestRequestMetrics(t *testing.T) {
 	want["requests_total 200"], want["errors_total encoding"] = 3, 1
 	check("client gone")
 
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(t, func(*testing.T) {
 		release := make(chan struct{})
 		c.collect = func(_ context.Context, w *Writer) error { <-release; return c.record(w) }
 		done := make(chan struct{})

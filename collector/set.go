@@ -17,7 +17,7 @@ const DefaultTimeout = 10 * time.Second
 type Set struct {
 	units   []*Unit
 	all     []answer // those of a scrape that asks for everything, without results
-	own     *Unit    // the process's own metrics, nil for none
+	own     []*Unit  // the process's own metrics
 	legacy  bool
 	log     *slog.Logger
 	known   []string
@@ -32,7 +32,9 @@ type Set struct {
 // SetOptions are what a Set needs besides its units.
 type SetOptions struct {
 	Selection Selection
-	Own       *Unit // the process's own metrics: in every scrape, whatever it selects, and not reported on; may be nil
+	// Own are the process's own metrics. They are part of every scrape, whatever is selected, and nothing is reported
+	// about them.
+	Own []*Unit
 	// LegacyNames exposes families that have a legacy name under both names.
 	LegacyNames bool
 	Logger      *slog.Logger
@@ -43,7 +45,7 @@ func NewSet(units []*Unit, o SetOptions) (*Set, error) {
 	if err := checkParts(units); err != nil {
 		return nil, err
 	}
-	s := &Set{units: units, own: o.Own, legacy: o.LegacyNames, log: o.Logger, w: newWriter(nil), warned: make(map[string]bool)}
+	s := &Set{units: units, own: slices.Clone(o.Own), legacy: o.LegacyNames, log: o.Logger, w: newWriter(nil), warned: make(map[string]bool)}
 	for _, u := range units {
 		for _, p := range u.parts {
 			s.known = append(s.known, p.Name)
@@ -62,6 +64,7 @@ func (s *Set) Enabled() []string { return slices.Clone(s.enabled) }
 // answer is what became of one unit in one scrape.
 type answer struct {
 	unit *Unit
+	own  bool // of the process itself
 	mask string
 	run  *run // started by the scrape; nil if another one's is running
 	res  *result
@@ -76,8 +79,8 @@ func (s *Set) answers(selected []string) (list []answer) {
 			list = append(list, answer{unit: u, mask: mask})
 		}
 	}
-	if s.own != nil {
-		list = append(list, answer{unit: s.own, mask: strings.Repeat("1", len(s.own.parts))})
+	for _, u := range s.own {
+		list = append(list, answer{unit: u, own: true, mask: strings.Repeat("1", len(u.parts))})
 	}
 	return list
 }
@@ -125,19 +128,19 @@ func (s *Set) snapshot(answers []answer) *Snapshot {
 	defer s.mu.Unlock()
 	results := make([]*result, 0, len(answers)+1)
 	ownFailed := false
-	s.w.begin(nil)
+	s.w.begin("")
 	for _, a := range answers {
 		if a.res != nil {
 			results = append(results, a.res)
 		} else if errors.Is(a.err, errBusy) {
 			a.unit.log.Debug("Collector is still running from an earlier scrape")
 		}
-		if a.unit == s.own {
-			ownFailed = a.res == nil || a.res.failed()
+		if a.own {
+			ownFailed = ownFailed || a.res.failed()
 			continue
 		}
 		for i, p := range a.unit.parts {
-			if a.mask[i] == '1' {
+			if selected(a.mask, i) {
 				a.report(i).record(s.w, a.unit, p.Name)
 			}
 		}

@@ -45,6 +45,7 @@ var (
 	// errBusy is the answer while a collection from an earlier scrape has not come back.
 	errBusy = errors.New("still running from an earlier scrape")
 
+	errGoexit      = errors.New("the collector ended its goroutine")
 	errNotReported = errors.New("the collector has not reported on the part")
 )
 
@@ -199,21 +200,17 @@ func (u *Unit) leave(r *run, why error) {
 
 func (u *Unit) run(ctx context.Context, r *run) {
 	start := time.Now()
-	on := make([]bool, len(r.mask))
-	for i := range on {
-		on[i] = r.mask[i] == '1'
-	}
-	u.w.begin(on)
-	err := errors.New("the collector ended its goroutine") // runtime.Goexit does not come back from guarded
+	u.w.begin(r.mask)
+	err := errGoexit // which does not come back from guarded
 	defer func() {
 		r.cut = ctx.Err() != nil
-		u.end(r, on, start, err)
+		u.end(r, start, err)
 	}()
 	err = u.guarded(ctx)
 }
 
 // end hands what was recorded to those who wait, unless nobody does any more.
-func (u *Unit) end(r *run, on []bool, start time.Time, err error) {
+func (u *Unit) end(r *run, start time.Time, err error) {
 	r.cancel()
 	if p := (*panicError)(nil); errors.As(err, &p) {
 		u.w.rewind(0, 0)
@@ -222,13 +219,13 @@ func (u *Unit) end(r *run, on []bool, start time.Time, err error) {
 		}
 	}
 	for i, report := range u.w.reports {
-		if on[i] && !report.ran {
+		if selected(r.mask, i) && !report.ran {
 			u.w.reports[i].err = cmp.Or(err, errNotReported)
 		}
 	}
 	r.res = u.w.finish()
 	r.res.err = err
-	u.logFailures(r.res.reports, on, err)
+	u.logFailures(r.res.reports, err)
 
 	u.mu.Lock()
 	u.running = nil
@@ -247,46 +244,6 @@ func (u *Unit) guarded(ctx context.Context) (err error) {
 		}
 	}()
 	return u.c.Collect(ctx, u.w)
-}
-
-// logFailures logs what began to fail, fails otherwise than before, or works again.
-func (u *Unit) logFailures(reports []report, on []bool, err error) {
-	u.logFailure("", err)
-	for i, r := range reports {
-		if on[i] && r.ran {
-			u.logFailure(u.parts[i].Name, r.err)
-		}
-	}
-}
-
-func (u *Unit) logFailure(part string, err error) {
-	log := u.log
-	if part != "" {
-		log = log.With("part", part)
-	}
-	was := u.failing[part]
-	if errors.Is(err, ErrNoData) {
-		delete(u.failing, part)
-		log.Debug("Nothing of this kind to collect", "err", err)
-		return
-	}
-	if err == nil {
-		if was != nil {
-			delete(u.failing, part)
-			log.Info("Collection works again")
-		}
-		return
-	}
-	u.failing[part] = err
-	if was != nil && was.Error() == err.Error() {
-		log.Debug("Collection still fails", "err", err)
-		return
-	}
-	if p := (*panicError)(nil); errors.As(err, &p) {
-		log.Error("Collector panicked; its samples are dropped", "err", err, "stack", string(p.stack))
-		return
-	}
-	log.Error("Collection failed", "err", err)
 }
 
 // checkParts refuses part names that could not be selected or reported apart.

@@ -37,7 +37,7 @@ type Writer struct {
 	dups     map[string]int // dropped samples by family name; nil while there are none
 
 	parts   map[string]int // index of those declared
-	on      []bool         // selected in this collection, by index
+	mask    string         // of those selected in this collection
 	reports []report       // by index
 }
 
@@ -58,10 +58,10 @@ func newWriter(parts []string) *Writer {
 	return w
 }
 
-// begin starts a collection of the selected parts.
-func (w *Writer) begin(on []bool) {
+// begin starts a collection of the parts that the mask selects.
+func (w *Writer) begin(mask string) {
 	w.gen++
-	w.on = on
+	w.mask = mask
 	w.samples = w.samples[:0]
 	w.last = &w.first
 	w.gathered = nil
@@ -71,8 +71,11 @@ func (w *Writer) begin(on []bool) {
 
 // Selected reports whether the part is collected this time, for work that several parts share.
 func (w *Writer) Selected(part string) bool {
-	return w.on[w.part(part)]
+	return selected(w.mask, w.part(part))
 }
+
+// selected tells whether a mask has the part with index i; see Unit.mask.
+func selected(mask string, i int) bool { return mask[i] == '1' }
 
 func (w *Writer) part(name string) int {
 	i, ok := w.parts[name]
@@ -86,7 +89,7 @@ func (w *Writer) part(name string) int {
 // drops it and goes no further than this part. Calls with the same name add up.
 func (w *Writer) Part(name string, fn func() error) {
 	i := w.part(name)
-	if !w.on[i] {
+	if !selected(w.mask, i) {
 		return
 	}
 	mark, gathered, start := len(w.samples), len(w.gathered), time.Now()
@@ -188,6 +191,11 @@ type result struct {
 	reports  []report
 	dups     map[string]int
 	err      error // what Collect returned
+}
+
+// failed reports whether anything did; a result that did not come failed as a whole.
+func (r *result) failed() bool {
+	return r == nil || rank(r.err) == failed || slices.ContainsFunc(r.reports, func(p report) bool { return rank(p.err) == failed })
 }
 
 // finish returns what was recorded, grouped by family, and forgets series that are long unused.

@@ -29,6 +29,7 @@ func (f *serveFlags) registerHost(cmd *kingpin.CmdClause) {
 		{name: "hwmon.sensor", what: "hwmon sensors, as CHIP;SENSOR", to: &o.HwmonSensors},
 		{name: "interrupts.name", what: "interrupts", to: &o.Interrupts},
 		{name: "netdev.device", what: "network devices with counters", to: &o.NetDevs},
+		{name: "slabinfo.slabs", what: "slabs", to: &o.Slabs, both: true},
 		{name: "systemd.unit", what: "systemd units, matched as a whole", to: &o.Units, both: true},
 	} {
 		x.register(cmd)

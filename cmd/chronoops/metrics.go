@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"log/slog"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -30,38 +28,17 @@ func newRegistry(exporterMetrics bool) (*prometheus.Registry, *ownMetrics) {
 	return reg, registerOwnMetrics(reg)
 }
 
-// own collects the program's own metrics: those of its registry, and process_*.
-type own struct {
-	collector.Registry
-	process *host.Group // nil without exporter metrics
-}
-
-func newOwnUnit(reg prometheus.Gatherer, exporterMetrics bool, log *slog.Logger) (*collector.Unit, error) {
-	o := own{Registry: collector.Registry{Gatherer: reg}}
+// newOwnUnits returns what collects the program's own metrics: those of its registry, and process_*.
+func newOwnUnits(reg prometheus.Gatherer, exporterMetrics bool, log *slog.Logger) ([]*collector.Unit, error) {
+	units := []*collector.Unit{collector.NewUnit("own", collector.Registry{Gatherer: reg}, log)}
 	if exporterMetrics {
-		var err error
-		if o.process, err = host.NewProcess(); err != nil {
+		process, err := host.NewProcess()
+		if err != nil {
 			return nil, err
 		}
+		units = append(units, collector.NewUnit("process", process, log))
 	}
-	return collector.NewUnit("own", o, log), nil
-}
-
-// Parts implements collector.Collector.
-func (o own) Parts() []collector.Part {
-	if o.process == nil {
-		return nil
-	}
-	return o.process.Parts()
-}
-
-// Collect implements collector.Collector.
-func (o own) Collect(ctx context.Context, w *collector.Writer) error {
-	err := o.Registry.Collect(ctx, w)
-	if o.process != nil {
-		err = errors.Join(err, o.process.Collect(ctx, w))
-	}
-	return err
+	return units, nil
 }
 
 func registerOwnMetrics(reg prometheus.Registerer) *ownMetrics {

@@ -57,7 +57,7 @@ type server struct {
 
 	mu         sync.Mutex // one load of the configuration at a time
 	config     atomic.Pointer[config]
-	ownUnit    *collector.Unit
+	ownUnits   []*collector.Unit
 	targets    []target
 	exposition atomic.Pointer[exposition]
 	free       atomic.Pointer[freeHandler]
@@ -100,7 +100,7 @@ func (s *server) start(ctx context.Context) (err error) {
 	if err := s.bind(ctx); err != nil {
 		return err
 	}
-	if s.ownUnit, err = newOwnUnit(s.registry, !s.f.disableExporter, s.log); err != nil {
+	if s.ownUnits, err = newOwnUnits(s.registry, !s.f.disableExporter, s.log); err != nil {
 		return err
 	}
 	if s.host, err = newHostUnits(s.f.host, s.log); err != nil {
@@ -168,7 +168,7 @@ func (s *server) prepare(c *config) (p *prepared, err error) {
 	for _, reason := range ignored {
 		s.log.Warn("Variable of the environment ignored; it names no target that can be watched", "err", reason)
 	}
-	if p.exposition, err = newExposition(s.host, p.targets, s.ownUnit, s.f.selection, s.log); err != nil {
+	if p.exposition, err = newExposition(s.host, p.targets, s.ownUnits, s.f.selection, s.log); err != nil {
 		return p, err
 	}
 	p.free, err = newFreeHandler(c.Probe, s.prober, s.log)

@@ -151,7 +151,7 @@ func (s selection) of(units []*collector.Unit) (collector.Selection, error) {
 	return collector.NewSelection(parts, s.disableDefaults, explicit)
 }
 
-func newExposition(units hostUnits, targets []target, own *collector.Unit, s selection, log *slog.Logger) (*exposition, error) {
+func newExposition(units hostUnits, targets []target, own []*collector.Unit, s selection, log *slog.Logger) (*exposition, error) {
 	e := &exposition{probes: map[string]*collector.Set{}}
 	onMetrics := slices.Clone([]*collector.Unit(units))
 	for _, t := range targets {

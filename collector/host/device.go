@@ -30,13 +30,12 @@ type deviceID struct {
 // get returns what look found out about the device at path.
 func (d devices[T]) get(s *sources, path string, look func(path string) (T, error)) (T, error) {
 	var stat unix.Stat_t
-	now := s.now()
 	if err := unix.Lstat(path, &stat); err != nil {
 		delete(d, path)
 		return *new(T), fmt.Errorf("stat %s: %w", path, err)
 	}
 	id := deviceID{stat.Ino, stat.Ctim}
-	if known, ok := d[path]; ok && known.id == id && now.Sub(known.at) < lookAgain && !now.Before(known.at) {
+	if known, ok := d[path]; ok && known.id == id && s.recent(known.at) {
 		known.round = s.round
 		return known.words, nil
 	}
@@ -45,7 +44,7 @@ func (d devices[T]) get(s *sources, path string, look func(path string) (T, erro
 		delete(d, path)
 		return words, err
 	}
-	d[path] = &device[T]{words: words, id: id, at: now, round: s.round}
+	d[path] = &device[T]{words: words, id: id, at: s.now(), round: s.round}
 	return words, nil
 }
 

@@ -48,10 +48,10 @@ func (f *file) pread(buf []byte) ([]byte, error) {
 		buf = grow(buf)
 		room := buf[len(buf):cap(buf)]
 		n, err := unix.Pread(fd, room, int64(len(buf)))
-		if err == unix.EINTR {
+		switch {
+		case err == unix.EINTR:
 			continue
-		}
-		if err != nil {
+		case err != nil:
 			return buf, &os.PathError{Op: "read", Path: f.path, Err: err}
 		}
 		buf = buf[:len(buf)+n]

@@ -111,7 +111,7 @@ func FuzzMeminfo(f *testing.F) {
 	seed(f, "meminfo")
 	f.Fuzz(func(t *testing.T, data []byte) {
 		ours := make(map[string]float64)
-		err := parseMeminfo(data, func(key []byte, v float64) { ours[string(key)] = v })
+		err := parseMeminfo(data, func(field int, v float64) { ours[memFields[field].key] = v })
 		if err != nil || !plain(data) {
 			return
 		}

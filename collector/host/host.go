@@ -43,6 +43,7 @@ type Options struct {
 	HwmonSensors Filter
 	Power        Filter // power supplies
 	Interrupts   Filter
+	Slabs        Filter // of slabinfo
 	Units        Filter // of systemd, matched as a whole
 
 	NetstatFields string // regular expressions of PROTOCOL_COUNTER
@@ -120,6 +121,13 @@ func kernelAreas() []area {
 		interruptsArea,
 		processesArea,
 		softirqsArea,
+		cgroupsArea,
+		ksmdArea,
+		buddyinfoArea,
+		zoneinfoArea,
+		meminfoNumaArea,
+		slabinfoArea,
+		vulnerabilitiesArea,
 	}, networkAreas()...)
 }
 

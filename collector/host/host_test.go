@@ -137,7 +137,7 @@ func TestFilesystemGolden(t *testing.T) {
 func TestLint(t *testing.T) {
 	// The names are node_exporter's, those of memory and netstat made from the kernel's words.
 	except := []string{"node_intr_total", "node_entropy_available_bits", "node_entropy_pool_size_bits"}
-	for _, f := range slices.Concat(meminfoFamilies, netstatFamilies) {
+	for _, f := range slices.Concat(meminfoFamilies, numaFamilies, netstatFamilies) {
 		except = append(except, f.Name)
 	}
 	collectortest.Lint(t, fixtureKernel(t), except...)
@@ -168,7 +168,7 @@ func TestNames(t *testing.T) {
 			theirs[strings.TrimSpace(line)] = true
 		}
 	}
-	for _, part := range append(fixtureKernel(t).Parts(), fixtureFilesystem(t).Parts()...) {
+	for _, part := range Parts() {
 		for _, f := range part.Families {
 			labels := slices.Sorted(slices.Values(f.Labels))
 			ours := fmt.Sprintf("%s{%s} %s", f.Name, strings.Join(labels, ","), f.Type)
@@ -225,6 +225,8 @@ func TestMissingFiles(t *testing.T) {
 		"cpufreq": false, "entropy": false, "filefd": false, "interrupts": false, "kernel_hung": false, "mdadm": false,
 		"os": false, "pressure": false, "processes": false, "schedstat": false, "selinux": true, "softirqs": false,
 		"timex": true, "vmstat": false, "xfs": false,
+		"buddyinfo": false, "cgroups": false, "cpu_vulnerabilities": false, "ksmd": false, "meminfo_numa": false,
+		"slabinfo": false, "zoneinfo": false,
 	}
 	if diff := cmp.Diff(want, success); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -2,7 +2,10 @@ package host
 
 import "github.com/chronoops/chronoops/collector"
 
-var hungTasks = counter("node_kernel_hung_tasks_total", "Tasks found hanging in uninterruptible sleep since the host booted.")
+var hungTasks = &collector.Family{
+	Name: "node_kernel_hung_tasks_total", Legacy: "node_kernel_hung_tasks", Type: collector.Counter,
+	Help: "Tasks found hanging in uninterruptible sleep since the host booted.",
+}
 
 // kernelHungArea is there from Linux 6.13 on.
 var kernelHungArea = area{

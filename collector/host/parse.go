@@ -126,3 +126,20 @@ func parseHexes(line []byte, out []uint64) (int, error) {
 	}
 	return len(out), nil
 }
+
+// parsePairs calls yield for each line of a file of names and values.
+func parsePairs(b []byte, yield func(name, value []byte) error) error {
+	for len(b) > 0 {
+		var line []byte
+		line, b = cutLine(b)
+		name, rest := cutField(line)
+		if name == nil {
+			continue
+		}
+		value, _ := cutField(rest)
+		if err := yield(name, value); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}

@@ -185,13 +185,13 @@ func (r *processReader) list(dir int, ids []int) ([]int, error) {
 	}
 	for {
 		n, err := unix.ReadDirent(dir, r.names)
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil || n == 0 {
+		switch {
+		case err == unix.EINTR:
+		case err != nil || n == 0:
 			return ids, err
+		default:
+			ids = appendIDs(ids, r.names[:n])
 		}
-		ids = appendIDs(ids, r.names[:n])
 	}
 }
 

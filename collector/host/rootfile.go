@@ -30,6 +30,16 @@ type fileID struct {
 	mtime, ctime unix.Timespec
 }
 
+func statFile(path string) (fileID, error) {
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return fileID{}, &os.PathError{Op: "stat", Path: path, Err: err}
+	}
+	return idOf(&st), nil
+}
+
+func idOf(st *unix.Stat_t) fileID { return fileID{st.Dev, st.Ino, st.Size, st.Mtim, st.Ctim} }
+
 func (s *sources) rootFile(path string) *rootFile { return &rootFile{s: s, path: path} }
 
 // read returns what the file holds, and whether that may have changed since the last call.
@@ -40,12 +50,11 @@ func (f *rootFile) read() (b []byte, changed bool, err error) {
 			return nil, true, err
 		}
 	}
-	var st unix.Stat_t
-	if err := unix.Stat(f.real, &st); err != nil {
-		f.id = fileID{}
-		return nil, true, &os.PathError{Op: "stat", Path: f.real, Err: err}
+	id, err := statFile(f.real)
+	if err != nil {
+		f.id, f.real = fileID{}, ""
+		return nil, true, err
 	}
-	id := fileID{uint64(st.Dev), st.Ino, st.Size, st.Mtim, st.Ctim}
 	if id == f.id {
 		return f.b, false, f.err
 	}

@@ -27,7 +27,7 @@ type systemBus struct {
 func connectSystemd(ctx context.Context, root string) (*systemBus, error) {
 	bus, err := dialBus(ctx, busAddress(root), true)
 	if err != nil && os.Geteuid() == 0 && ctx.Err() == nil {
-		private, privateErr := dialBus(ctx, unixAddress(filepath.Join(root, "run/systemd/private")), false)
+		private, privateErr := dialBus(ctx, socketAddress(root, "/run/systemd/private"), false)
 		if privateErr == nil {
 			return private, nil
 		}
@@ -41,16 +41,21 @@ func connectSystemd(ctx context.Context, root string) (*systemBus, error) {
 
 // busAddress is where the system bus of the host listens whose root is mounted at root.
 func busAddress(root string) string {
-	const socket = "run/dbus/system_bus_socket"
 	if filepath.Clean(root) == "/" {
 		if address := os.Getenv("DBUS_SYSTEM_BUS_ADDRESS"); address != "" {
 			return address
 		}
 	}
-	return unixAddress(filepath.Join(root, socket))
+	return socketAddress(root, "/run/dbus/system_bus_socket")
 }
 
-func unixAddress(path string) string { return "unix:path=" + godbus.EscapeBusAddressValue(path) }
+func socketAddress(root, socket string) string {
+	path, err := inRoot(root, socket)
+	if err != nil {
+		path = filepath.Join(root, socket) // connecting says what is wrong
+	}
+	return "unix:path=" + godbus.EscapeBusAddressValue(path)
+}
 
 // dialBus connects and authenticates. systemd's own socket knows no Hello, which tells a bus to give out a name.
 func dialBus(ctx context.Context, address string, hello bool) (*systemBus, error) {

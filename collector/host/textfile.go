@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -120,9 +121,7 @@ type merger struct {
 }
 
 func (m *merger) add(r *textReading) {
-	for what, err := range r.failed {
-		m.failed[what] = err
-	}
+	maps.Copy(m.failed, r.failed)
 	for _, file := range r.files {
 		if file.err != nil {
 			m.failed[file.path] = file.err
@@ -154,6 +153,8 @@ type declared struct {
 func (m *merger) agrees(f *textFamily, file string) error {
 	first, ok := m.first[f.name]
 	switch {
+	case f.name == textfileMtime.Name || f.name == textfileError.Name:
+		return fmt.Errorf("%s is this collector's own", f.name)
 	case !ok:
 		m.first[f.name] = declared{file, f.typ, f.help}
 	case first.typ != f.typ:

@@ -36,18 +36,11 @@ type textReading struct {
 // textfile is a file as it was read.
 type textfile struct {
 	path     string
-	id       textfileID
+	id       fileID
 	settled  bool // it cannot have changed since without another id
 	mtime    time.Time
 	families []*textFamily
 	err      error // why it has none
-}
-
-// textfileID changes if a file's content does.
-type textfileID struct {
-	dev, ino     uint64
-	size         int64
-	mtime, ctime unix.Timespec
 }
 
 // begin starts a reading. It returns nil if an earlier one is still under way.
@@ -70,6 +63,11 @@ func (s *textSource) begin() *textReading {
 
 // wait reports whether the reading came to its end before ctx did.
 func (r *textReading) wait(ctx context.Context) bool {
+	select {
+	case <-r.done:
+		return true
+	default:
+	}
 	select {
 	case <-r.done:
 		return true
@@ -136,10 +134,6 @@ func (s *textSource) file(path string) (file textfile, ok bool) {
 		file.err = fmt.Errorf("parse %s: %w", path, err)
 	}
 	return file, true
-}
-
-func idOf(stat *unix.Stat_t) textfileID {
-	return textfileID{stat.Dev, stat.Ino, stat.Size, stat.Mtim, stat.Ctim}
 }
 
 // readRegular reads a file of moderate size, and what stat tells about it. Opening waits for nothing: what was a file a

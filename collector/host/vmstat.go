@@ -23,59 +23,43 @@ func vmstatFamily(field, help string) *collector.Family {
 	return untyped("node_vmstat_"+field, help)
 }
 
-// parseVMStat calls yield for each line of /proc/vmstat (mm/vmstat.c).
-func parseVMStat(b []byte, yield func(field, value []byte) error) error {
-	for len(b) > 0 {
-		var line []byte
-		line, b = cutLine(b)
-		field, rest := cutField(line)
-		if field == nil {
-			continue
-		}
-		value, _ := cutField(rest)
-		if err := yield(field, value); err != nil {
-			return fmt.Errorf("/proc/vmstat: %s: %w", field, err)
-		}
-	}
-	return nil
-}
-
 func openVMStat(s *sources) (reader, error) {
-	fields, err := compile(s.o.VMStatFields)
+	wanted, err := compile(s.o.VMStatFields)
 	if err != nil {
 		return nil, fmt.Errorf("fields: %w", err)
 	}
-	f := s.proc("vmstat")
-	byField := make(map[string]*collector.Family) // nil for what is left out
-	for _, family := range vmstatFamilies {
-		field := family.Name[len("node_vmstat_"):]
-		if byField[field] = family; fields != nil && !fields.MatchString(field) {
-			byField[field] = nil
+	families := newNamed(func(field string) *collector.Family {
+		if wanted != nil && !wanted.MatchString(field) {
+			return nil
 		}
-	}
+		family := vmstatFamily(field, "Field "+field+" of /proc/vmstat.")
+		for _, declared := range vmstatFamilies {
+			if declared.Name == family.Name {
+				return declared
+			}
+		}
+		return family
+	})
+	f := s.proc("vmstat")
 	return func(w *collector.Writer) error {
 		b, err := s.content(f)
 		if err != nil {
 			return err
 		}
-		return parseVMStat(b, func(field, value []byte) error {
-			family, known := byField[string(field)]
-			if !known {
-				name := string(field)
-				if fields == nil || fields.MatchString(name) {
-					family = vmstatFamily(name, "Field "+name+" of /proc/vmstat.")
-				}
-				byField[name] = family
-			}
+		err = parsePairs(b, func(field, value []byte) error {
+			family := families.get(field)
 			if family == nil {
 				return nil
 			}
 			n, err := parseUint(value)
-			if err != nil {
-				return err
+			if err == nil {
+				w.Add(family, float64(n))
 			}
-			w.Add(family, float64(n))
-			return nil
+			return err
 		})
+		if err != nil {
+			return fmt.Errorf("/proc/vmstat: %w", err)
+		}
+		return nil
 	}, nil
 }

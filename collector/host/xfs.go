@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"slices"
 
 	"github.com/chronoops/chronoops/collector"
 )
@@ -74,11 +76,11 @@ func xfsCounter(name, help string) *collector.Family {
 	return counter("node_xfs_"+name+"_total", help, "device")
 }
 
-// xfsFamilies are in no order.
+// xfsFamilies are ordered by their lines.
 var xfsFamilies = func() []*collector.Family {
 	var fs []*collector.Family
-	for _, line := range xfsLines {
-		fs = append(fs, line...)
+	for _, line := range slices.Sorted(maps.Keys(xfsLines)) {
+		fs = append(fs, xfsLines[line]...)
 	}
 	return fs
 }()
