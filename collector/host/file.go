@@ -73,7 +73,7 @@ func (f *file) lines(buf []byte, yield func(line []byte) error) ([]byte, error) 
 		}
 		buf = grow(buf)
 		n, err := unix.Pread(fd, buf[len(buf):cap(buf)], at)
-		if err == unix.EINTR {
+		if errors.Is(err, unix.EINTR) {
 			continue
 		}
 		if err != nil {
@@ -152,9 +152,10 @@ func readFile(path string, buf []byte) ([]byte, error) {
 }
 
 // readAttribute returns what one read of a file yields, in buf, grown as needed. For an attribute of sysfs that is all.
-func readAttribute(path string, buf []byte) ([]byte, error) {
+// A relative path is one below the folder dir.
+func readAttribute(dir int, path string, buf []byte) ([]byte, error) {
 	buf = grow(buf[:0])
-	fd, err := open(path)
+	fd, err := openAt(dir, path, unix.O_RDONLY)
 	if err != nil {
 		return buf, &os.PathError{Op: "open", Path: path, Err: err}
 	}
@@ -194,9 +195,11 @@ func readDir(path string) ([]string, error) {
 	}
 }
 
-func open(path string) (int, error) {
+func open(path string) (int, error) { return openAt(unix.AT_FDCWD, path, unix.O_RDONLY) }
+
+func openAt(dir int, path string, flags int) (int, error) {
 	for {
-		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		fd, err := unix.Openat(dir, path, flags|unix.O_CLOEXEC, 0)
 		if err != unix.EINTR {
 			return fd, err
 		}
