@@ -7,8 +7,14 @@ package collector
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
+
+// ErrNoData is what a part returns, wrapped or not, if its target has nothing of the kind that it reads, such as a host
+// without RAID. The part's success is 0, as in the exporters that chronoops stands in for, but nobody needs to know. An
+// error that joins it with a failure counts as no data, too: return the failure alone.
+var ErrNoData = errors.New("no data")
 
 // Type is the kind of a metric family.
 type Type int
@@ -46,6 +52,10 @@ type Family struct {
 	Help   string
 	Type   Type
 	Labels []string // names, in the order in which Add takes their values
+
+	// Legacy is a name that upstream has dropped and popular dashboards still chart. A Set with LegacyNames emits every
+	// sample under it as well.
+	Legacy string
 }
 
 // Part is what can be selected and what is reported on: its samples, duration and success.

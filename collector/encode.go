@@ -2,8 +2,6 @@ package collector
 
 import (
 	"bytes"
-	"math"
-	"strconv"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
@@ -18,7 +16,12 @@ func (s *Snapshot) AppendText(b []byte) []byte {
 		}
 		b = append(b, e.fam.header...)
 		for _, smp := range e.samples {
-			b = append(b, smp.series.prefix...)
+			if e.renamed {
+				b = append(b, e.name...)
+				b = append(b, smp.series.labels()...)
+			} else {
+				b = append(b, smp.series.prefix...)
+			}
 			b = appendFloat(b, smp.value)
 			b = append(b, '\n')
 		}
@@ -33,21 +36,6 @@ func appendFamily(b []byte, mf *dto.MetricFamily) []byte {
 		return b
 	}
 	return buf.Bytes()
-}
-
-func appendFloat(b []byte, f float64) []byte {
-	switch {
-	case f > -1e6 && f < 1e6 && f == math.Trunc(f): // the shortest form of a small integer; -0 is written as 0
-		return strconv.AppendInt(b, int64(f), 10)
-	case math.IsNaN(f):
-		return append(b, "NaN"...)
-	case math.IsInf(f, 1):
-		return append(b, "+Inf"...)
-	case math.IsInf(f, -1):
-		return append(b, "-Inf"...)
-	default:
-		return strconv.AppendFloat(b, f, 'g', -1, 64)
-	}
 }
 
 // Gather returns the snapshot as families sorted by name; it implements prometheus.Gatherer and its error is nil.

@@ -1,16 +1,17 @@
 package collector
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/klauspost/compress/gzip"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/expfmt"
 )
 
@@ -28,16 +29,24 @@ type ExposerOptions struct {
 	// OpenMetrics offers that format to clients that prefer it, as Prometheus does by default. It is off because its
 	// rules rename counters without _total, so that pg_stat_database_xact_commit would no longer be found.
 	OpenMetrics bool
-	Logger      *slog.Logger
+	// Registerer gets the counts of answered scrapes, promhttp_metric_handler_*; nil for none.
+	Registerer prometheus.Registerer
+	Logger     *slog.Logger
 }
 
 // Exposer answers HTTP requests with the snapshot of a scrape.
 type Exposer struct {
-	o       ExposerOptions
-	formats []expfmt.Format
-	slots   chan struct{} // nil for no limit
-	buffers sync.Pool
-	gzips   sync.Pool
+	o        ExposerOptions
+	formats  []expfmt.Format
+	slots    chan struct{} // nil for no limit
+	requests *requestMetrics
+	scratch  sync.Pool // of *scratch
+}
+
+// scratch is what a scrape works with and the next one takes over.
+type scratch struct {
+	text, body []byte // an answer before and after compression
+	compressor compressor
 }
 
 // NewExposer returns an Exposer with a limit of its own on requests in flight.
@@ -60,11 +69,10 @@ func NewExposer(o ExposerOptions) *Exposer {
 	if o.MaxRequests > 0 {
 		e.slots = make(chan struct{}, o.MaxRequests)
 	}
-	e.buffers.New = func() any { return new([]byte) }
-	e.gzips.New = func() any {
-		z, _ := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed) // fails for an unknown level only
-		return z
+	if o.Registerer != nil {
+		e.requests = newRequestMetrics(o.Registerer)
 	}
+	e.scratch.New = func() any { return new(scratch) }
 	return e
 }
 
@@ -75,32 +83,47 @@ func (e *Exposer) Metrics(current func() *Set) http.Handler {
 
 // Serve scrapes s and writes the result in the format that the client asks for.
 func (e *Exposer) Serve(w http.ResponseWriter, r *http.Request, s *Set) {
+	code := http.StatusInternalServerError // unless serve comes back
+	e.requests.begin()
+	defer func() { e.requests.end(code) }()
+	code = e.serve(w, r, s)
+}
+
+// serve returns the status code of its answer.
+func (e *Exposer) serve(w http.ResponseWriter, r *http.Request, s *Set) int {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
-		http.Error(w, "only GET and HEAD are answered here", http.StatusMethodNotAllowed)
-		return
+		return refuse(w, http.StatusMethodNotAllowed, "only GET and HEAD are answered here")
 	}
 	if e.slots != nil {
 		select {
 		case e.slots <- struct{}{}:
 			defer func() { <-e.slots }()
 		default:
-			http.Error(w, "too many scrapes at the same time: "+strconv.Itoa(e.o.MaxRequests)+
-				" are in flight (--web.max-requests)", http.StatusServiceUnavailable)
-			return
+			return refuse(w, http.StatusServiceUnavailable, "too many scrapes at the same time: "+strconv.Itoa(e.o.MaxRequests)+
+				" are in flight (--web.max-requests)")
 		}
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), scrapeTimeout(r.Header.Get(timeoutHeader), e.o.TimeoutOffset))
 	defer cancel()
-	q := r.URL.Query()
-	snap, err := s.Scrape(ctx, Query{Collect: q["collect[]"], Exclude: q["exclude[]"]})
+	var query Query
+	if r.URL.RawQuery != "" {
+		q := r.URL.Query()
+		query = Query{Collect: q["collect[]"], Exclude: q["exclude[]"]}
+	}
+	snap, err := s.Scrape(ctx, query)
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
+		return refuse(w, http.StatusBadRequest, err.Error())
 	}
-	if err := e.write(w, r, snap); err != nil {
-		e.o.Logger.Debug("Client went away during a scrape", "err", err)
+	if snap.ownFailed {
+		e.requests.failed(causeGathering)
 	}
+	return e.answer(w, r, snap)
+}
+
+func refuse(w http.ResponseWriter, code int, why string) int {
+	http.Error(w, why, code)
+	return code
 }
 
 // scrapeTimeout is the client's timeout less the offset, or half of it if the offset is more than that.
@@ -116,41 +139,64 @@ func scrapeTimeout(header string, offset time.Duration) time.Duration {
 	return max(timeout-offset, timeout/2)
 }
 
-func (e *Exposer) write(w http.ResponseWriter, r *http.Request, snap *Snapshot) error {
+// answer encodes the whole snapshot before it writes anything, so that an error can still be told.
+func (e *Exposer) answer(w http.ResponseWriter, r *http.Request, snap *Snapshot) int {
 	format := expfmt.NegotiateAccept(r.Header, e.formats...)
-	text := format.FormatType() == expfmt.TypeTextPlain
-	if text {
+	if format.FormatType() == expfmt.TypeTextPlain {
 		format = expfmt.NewFormat(expfmt.TypeTextPlain) // every name is valid in it, nothing is escaped
+	}
+	to := codingIdentity
+	if !e.o.DisableCompression {
+		to = negotiateCoding(r.Header.Values("Accept-Encoding"))
+	}
+	s := e.scratch.Get().(*scratch)
+	defer e.putBack(s)
+	body, err := s.encode(format, to, snap)
+	if err != nil {
+		e.requests.failed(causeEncoding)
+		e.o.Logger.Error("Scrape could not be encoded", "err", err)
+		return refuse(w, http.StatusInternalServerError, "cannot encode the metrics: "+err.Error())
 	}
 	h := w.Header()
 	h.Set("Content-Type", string(format))
 	h.Set("Vary", "Accept, Accept-Encoding")
+	if to != codingIdentity {
+		h.Set("Content-Encoding", string(to))
+	}
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	if _, err := w.Write(body); err != nil {
+		e.requests.failed(causeEncoding)
+		e.o.Logger.Debug("Client went away during a scrape", "err", err)
+	}
+	return http.StatusOK
+}
 
-	var out io.Writer = w
-	compress := !e.o.DisableCompression && acceptsGzip(r.Header.Get("Accept-Encoding"))
-	if compress {
-		h.Set("Content-Encoding", "gzip")
-		z := e.gzips.Get().(*gzip.Writer)
-		defer e.gzips.Put(z)
-		z.Reset(w)
-		defer z.Close()
-		out = z
+func (e *Exposer) putBack(s *scratch) {
+	if cap(s.text) <= keepBuffer && cap(s.body) <= keepBuffer {
+		e.scratch.Put(s)
 	}
-	if !text {
-		return encode(out, format, snap)
-	}
-	buf := e.buffers.Get().(*[]byte)
-	defer func() {
-		if cap(*buf) <= keepBuffer {
-			e.buffers.Put(buf)
+}
+
+// encode returns the snapshot in a format and a coding. The result belongs to s.
+func (s *scratch) encode(format expfmt.Format, to coding, snap *Snapshot) (body []byte, err error) {
+	if format.FormatType() == expfmt.TypeTextPlain {
+		s.text = snap.AppendText(s.text[:0])
+	} else {
+		buf := bytes.NewBuffer(s.text[:0])
+		if err := encode(buf, format, snap); err != nil {
+			return nil, err
 		}
-	}()
-	*buf = snap.AppendText((*buf)[:0])
-	if !compress {
-		h.Set("Content-Length", strconv.Itoa(len(*buf)))
+		s.text = buf.Bytes()
 	}
-	_, err := out.Write(*buf)
-	return err
+	switch to {
+	case codingZstd:
+		s.body, err = s.compressor.appendZstd(s.body[:0], s.text)
+	case codingGzip:
+		s.body, err = s.compressor.appendGzip(s.body[:0], s.text)
+	case codingIdentity:
+		return s.text, nil
+	}
+	return s.body, err
 }
 
 // encode writes the snapshot with Prometheus' own encoders.
@@ -162,28 +208,11 @@ func encode(w io.Writer, format expfmt.Format, snap *Snapshot) error {
 	enc := expfmt.NewEncoder(w, format)
 	for _, mf := range mfs {
 		if err := enc.Encode(mf); err != nil {
-			return err
+			return fmt.Errorf("encode %s: %w", mf.GetName(), err)
 		}
 	}
 	if c, ok := enc.(expfmt.Closer); ok {
 		return c.Close()
 	}
 	return nil
-}
-
-// acceptsGzip reads an Accept-Encoding header (RFC 9110, section 12.5.3).
-func acceptsGzip(header string) bool {
-	for coding := range strings.SplitSeq(header, ",") {
-		name, params, _ := strings.Cut(coding, ";")
-		if !strings.EqualFold(strings.TrimSpace(name), "gzip") {
-			continue
-		}
-		q, ok := strings.CutPrefix(strings.ReplaceAll(params, " ", ""), "q=")
-		if !ok {
-			return true
-		}
-		weight, err := strconv.ParseFloat(q, 64)
-		return err == nil && weight > 0
-	}
-	return false
 }

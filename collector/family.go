@@ -17,7 +17,10 @@ type family struct {
 	labels []string // valid label names, sorted
 	order  []int    // labels[i] takes the value at order[i] of the caller
 	header []byte   // the HELP and TYPE lines
+	former *family  // what it is exposed as under its legacy name, nil for most
+	alias  bool     // it is the former of another: it has no labels and series of its own
 
+	seq    uint64             // order of first use
 	series map[string]*Series // by the caller's label values, see appendKey
 	count  int                // samples recorded in this collection
 	next   int                // where finish puts the next sample
@@ -56,7 +59,19 @@ func newFamily(f *Family) *family {
 		}
 	}
 	fam.header = appendHeader(nil, fam.name, fam.help, fam.typ.String())
+	if f.Legacy != "" {
+		fam.former = newFormer(fam, f.Legacy)
+	}
 	return fam
+}
+
+func newFormer(fam *family, legacy string) *family {
+	f := &family{decl: fam.decl, name: validMetricName(legacy), help: "Former name of " + fam.name + ".", typ: fam.typ, alias: true}
+	if f.name == fam.name {
+		panic("collector: " + fam.name + " is its own legacy name")
+	}
+	f.header = appendHeader(nil, f.name, f.help, f.typ.String())
+	return f
 }
 
 // appendHeader appends the comment lines that open a family in the text format.

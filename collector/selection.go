@@ -43,6 +43,8 @@ type Query struct {
 	Exclude []string // exclude[]
 }
 
+func (q Query) empty() bool { return len(q.Collect) == 0 && len(q.Exclude) == 0 }
+
 // apply returns the names of enabled that remain; known are all there are.
 func (q Query) apply(known, enabled []string) ([]string, error) {
 	if len(q.Collect) > 0 && len(q.Exclude) > 0 {
@@ -58,7 +60,7 @@ func (q Query) apply(known, enabled []string) ([]string, error) {
 		}
 		return nil, fmt.Errorf("unknown collector %q: enabled are %s", name, have)
 	}
-	if len(q.Collect) == 0 && len(q.Exclude) == 0 {
+	if q.empty() {
 		return enabled, nil
 	}
 	var left []string

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // Series is one label set of a family. It holds the escaped prefix of its line, so that recording costs no allocation.
@@ -15,8 +16,9 @@ type Series struct {
 	prefix []byte   // `name{labels} `
 	values []string // valid UTF-8, in the order of fam.labels
 	gen    uint64   // the collection that recorded it last
+	next   *Series  // what was recorded after it, in that collection
+	now    *Series  // what took its place after it was dropped from the cache, if it was recorded since
 	gone   bool     // no longer in its family's cache
-	now    *Series  // what took its place, if it was recorded since
 }
 
 // Set records v. A second value within a collection is dropped and counted: the first wins.
@@ -32,7 +34,25 @@ func (s *Series) Set(v float64) {
 	s.gen = w.gen
 	s.fam.count++
 	w.samples = append(w.samples, sample{s, v})
+	w.last.next = s
+	w.last = s
 }
+
+// has reports whether lv are the values of s, as the caller gives them.
+func (s *Series) has(lv []string) bool {
+	if len(lv) != len(s.values) {
+		return false
+	}
+	for i, from := range s.fam.order {
+		if s.values[i] != lv[from] {
+			return false
+		}
+	}
+	return true
+}
+
+// labels are the part of the prefix that follows the name: what tells series of one name apart.
+func (s *Series) labels() []byte { return s.prefix[len(s.fam.name):] }
 
 type sample struct {
 	series *Series
@@ -59,12 +79,16 @@ func (f *family) lookup(w *Writer, lv []string) *Series {
 		return s
 	}
 	key := string(w.key)
-	values := make([]string, len(lv))
 	valid := make([]string, len(lv)) // in the caller's order
 	same := true
+	rest := key
+	var length [binary.MaxVarintLen64]byte
 	for i, v := range lv {
-		valid[i] = strings.ToValidUTF8(strings.Clone(v), "\uFFFD")
-		same = same && valid[i] == v
+		n := binary.PutUvarint(length[:], uint64(len(v)))
+		valid[i], rest = rest[n:n+len(v)], rest[n+len(v):] // a copy of v that costs no memory beside the key
+		if !utf8.ValidString(v) {
+			valid[i], same = strings.ToValidUTF8(v, "\uFFFD"), false
+		}
 	}
 	if !same { // several invalid values can become one valid one
 		if s, ok := f.series[string(appendKey(nil, valid))]; ok {
@@ -73,6 +97,7 @@ func (f *family) lookup(w *Writer, lv []string) *Series {
 			return s
 		}
 	}
+	values := make([]string, len(lv))
 	for i, from := range f.order {
 		values[i] = valid[from]
 	}

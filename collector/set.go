@@ -5,41 +5,26 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 // DefaultTimeout is how long a scrape may take if the client names no timeout.
 const DefaultTimeout = 10 * time.Second
 
-// The families that tell about the scrape itself.
-var (
-	ScrapeDuration = &Family{
-		Name: "chronoops_scrape_collector_duration_seconds", Type: Gauge, Labels: []string{"collector"},
-		Help: "Time the collector took in this scrape.",
-	}
-	ScrapeSuccess = &Family{
-		Name: "chronoops_scrape_collector_success", Type: Gauge, Labels: []string{"collector"},
-		Help: "1 if the collector delivered everything it should, 0 if it failed or did not return in time.",
-	}
-	ScrapeDuplicates = &Family{
-		Name: "chronoops_scrape_duplicate_samples_total", Type: Counter,
-		Help: "Samples dropped because their series was in the same scrape already.",
-	}
-)
-
 // Set is the units that one endpoint scrapes together. It is made anew when the configuration changes; its units stay.
 type Set struct {
 	units   []*Unit
-	own     *Unit // the process's own metrics, nil for none
+	all     []answer // those of a scrape that asks for everything, without results
+	own     []*Unit  // the process's own metrics
+	legacy  bool
 	log     *slog.Logger
 	known   []string
 	enabled []string
 
 	mu      sync.Mutex
-	w       *Writer         // for the families above
+	w       *Writer         // for the families that tell about the scrape
 	dropped float64         // duplicates so far
 	warned  map[string]bool // families whose duplicates were logged
 }
@@ -47,8 +32,12 @@ type Set struct {
 // SetOptions are what a Set needs besides its units.
 type SetOptions struct {
 	Selection Selection
-	Own       prometheus.Gatherer // the process's own metrics, part of every scrape; may be nil
-	Logger    *slog.Logger
+	// Own are the process's own metrics. They are part of every scrape, whatever is selected, and nothing is reported
+	// about them.
+	Own []*Unit
+	// LegacyNames exposes families that have a legacy name under both names.
+	LegacyNames bool
+	Logger      *slog.Logger
 }
 
 // NewSet returns a set of units whose part names are all different.
@@ -56,7 +45,7 @@ func NewSet(units []*Unit, o SetOptions) (*Set, error) {
 	if err := checkParts(units); err != nil {
 		return nil, err
 	}
-	s := &Set{units: units, log: o.Logger, w: newWriter(nil), warned: make(map[string]bool)}
+	s := &Set{units: units, own: slices.Clone(o.Own), legacy: o.LegacyNames, log: o.Logger, w: newWriter(nil), warned: make(map[string]bool)}
 	for _, u := range units {
 		for _, p := range u.parts {
 			s.known = append(s.known, p.Name)
@@ -65,96 +54,100 @@ func NewSet(units []*Unit, o SetOptions) (*Set, error) {
 			}
 		}
 	}
-	if o.Own != nil {
-		s.own = NewUnit("own", ownMetrics{o.Own}, o.Logger)
-	}
+	s.all = s.answers(s.enabled)
 	return s, nil
 }
 
 // Enabled returns the names of the parts that are on.
 func (s *Set) Enabled() []string { return slices.Clone(s.enabled) }
 
-// ownMetrics passes on the process's own metrics, isolated like any collector.
-type ownMetrics struct{ g prometheus.Gatherer }
-
-func (ownMetrics) Parts() []Part                                { return nil }
-func (o ownMetrics) Collect(_ context.Context, w *Writer) error { return w.Gather(o.g) }
-
 // answer is what became of one unit in one scrape.
 type answer struct {
 	unit *Unit
+	own  bool // of the process itself
 	mask string
+	run  *run // started by the scrape; nil if another one's is running
 	res  *result
 	err  error
 	took time.Duration
 }
 
+// answers lists the units that have a selected part, and the process's own metrics.
+func (s *Set) answers(selected []string) (list []answer) {
+	for _, u := range s.units {
+		if mask, any := u.mask(selected); any {
+			list = append(list, answer{unit: u, mask: mask})
+		}
+	}
+	for _, u := range s.own {
+		list = append(list, answer{unit: u, own: true, mask: strings.Repeat("1", len(u.parts))})
+	}
+	return list
+}
+
 // Scrape collects all units at once and returns by the context's deadline, or after DefaultTimeout, with what is there
 // by then. The error is always about q.
 func (s *Set) Scrape(ctx context.Context, q Query) (*Snapshot, error) {
-	selected, err := q.apply(s.known, s.enabled)
-	if err != nil {
-		return nil, err
+	answers := slices.Clone(s.all)
+	if !q.empty() {
+		selected, err := q.apply(s.known, s.enabled)
+		if err != nil {
+			return nil, err
+		}
+		answers = s.answers(selected)
 	}
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, DefaultTimeout)
 		defer cancel()
 	}
-	var answers []*answer
-	for _, u := range s.units {
-		if mask, any := u.mask(selected); any {
-			answers = append(answers, &answer{unit: u, mask: mask})
+	begin := time.Now()
+	var wg sync.WaitGroup
+	for i := range answers {
+		a := &answers[i]
+		if a.run = a.unit.start(ctx, a.mask); a.run == nil {
+			// What comes of another scrape's collection may have to be followed by one of its own.
+			wg.Go(func() {
+				a.res, a.err = a.unit.collect(ctx, a.mask)
+				a.took = time.Since(begin)
+			})
 		}
 	}
-	if s.own != nil {
-		answers = append(answers, &answer{unit: s.own})
-	}
-	var wg sync.WaitGroup
-	for _, a := range answers {
-		wg.Go(func() {
-			start := time.Now()
-			a.res, a.err = a.unit.collect(ctx, a.mask)
-			a.took = time.Since(start)
-		})
+	for i := range answers {
+		if a := &answers[i]; a.run != nil {
+			a.res, a.err = a.unit.wait(ctx, a.run)
+			a.took = time.Since(begin)
+		}
 	}
 	wg.Wait()
 	return s.snapshot(answers), nil
 }
 
-// mask has one byte for each part of u, '1' if it is selected.
-func (u *Unit) mask(selected []string) (mask string, any bool) {
-	b := make([]byte, len(u.parts))
-	for i, p := range u.parts {
-		b[i] = '0'
-		if slices.Contains(selected, p.Name) {
-			b[i], any = '1', true
-		}
-	}
-	return string(b), any
-}
-
-func (s *Set) snapshot(answers []*answer) *Snapshot {
+func (s *Set) snapshot(answers []answer) *Snapshot {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	results := make([]*result, 0, len(answers)+1)
-	s.w.begin(nil)
+	ownFailed := false
+	s.w.begin("")
 	for _, a := range answers {
 		if a.res != nil {
 			results = append(results, a.res)
 		} else if errors.Is(a.err, errBusy) {
 			a.unit.log.Debug("Collector is still running from an earlier scrape")
 		}
+		if a.own {
+			ownFailed = ownFailed || a.res.failed()
+			continue
+		}
 		for i, p := range a.unit.parts {
-			if a.mask[i] == '1' {
-				took, ok := a.outcome(i)
-				s.w.Add(ScrapeDuration, took.Seconds(), p.Name)
-				s.w.Add(ScrapeSuccess, ok, p.Name)
+			if selected(a.mask, i) {
+				a.report(i).record(s.w, a.unit, p.Name)
 			}
 		}
 	}
 	s.w.Add(ScrapeDuplicates, s.dropped) // up to the scrape before
-	snap := newSnapshot(append(results, s.w.finish())...)
+	snap := newSnapshot(s.legacy, append(results, s.w.finish())...)
+	snap.ownFailed = ownFailed
 	for name, n := range snap.dups {
 		s.dropped += float64(n)
 		if !s.warned[name] && len(s.warned) < 1000 {
@@ -165,14 +158,10 @@ func (s *Set) snapshot(answers []*answer) *Snapshot {
 	return snap
 }
 
-// outcome returns how the unit's part i did; a unit without a result failed as a whole.
-func (a *answer) outcome(i int) (took time.Duration, success float64) {
+// report returns how the unit's part i did; a unit without a result failed as a whole.
+func (a answer) report(i int) report {
 	if a.res == nil {
-		return a.took, 0
+		return report{err: a.err, duration: a.took}
 	}
-	r := a.res.reports[i]
-	if r.ran && r.err == nil {
-		success = 1
-	}
-	return r.duration, success
+	return a.res.reports[i]
 }

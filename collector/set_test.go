@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -61,7 +63,7 @@ func newTestSet(t *testing.T, own prometheus.Gatherer, cs ...*fake) (*Set, *sync
 	for _, c := range cs {
 		units = append(units, NewUnit(c.parts[0], c, log))
 	}
-	s, err := NewSet(units, SetOptions{Own: own, Logger: log})
+	s, err := NewSet(units, SetOptions{Own: []*Unit{ownUnit(own)}, Logger: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +87,7 @@ func (b *syncBuffer) String() string {
 	return b.b.String()
 }
 
-// scrape returns the value lines of a scrape that may take the given time, durations left out.
+// scrape returns the value lines of a scrape that may take the given time, without durations and what is not without data.
 func scrape(t *testing.T, s *Set, timeout time.Duration, q Query) []string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
@@ -100,7 +102,8 @@ func scrape(t *testing.T, s *Set, timeout time.Duration, q Query) []string {
 func lines(text string) []string {
 	var out []string
 	for line := range strings.Lines(text) {
-		if !strings.HasPrefix(line, "#") && !strings.Contains(line, "_duration_seconds") && !strings.Contains(line, "duplicate") {
+		if !strings.HasPrefix(line, "#") && !strings.Contains(line, "_duration_seconds") && !strings.Contains(line, "duplicate") &&
+			(!strings.Contains(line, "_no_data") || !strings.HasSuffix(line, " 0\n")) {
 			out = append(out, strings.TrimSpace(strings.NewReplacer("chronoops_scrape_collector_", "", "a_fake", "fake").Replace(line)))
 		}
 	}
@@ -309,6 +312,112 @@ func TestLaterDeadlineKeepsSharedSamples(t *testing.T) {
 	})
 }
 
+// A scrape that joins one of less time is not left with what that one had time for.
+func TestJoinerGetsItsOwnTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &fake{parts: []string{"fast", "slow"}}
+		c.collect = func(ctx context.Context, w *Writer) error {
+			w.Part("fast", func() error { w.Add(fakeValue, 1, "fast"); return nil })
+			w.Part("slow", func() error {
+				select {
+				case <-time.After(4 * time.Second):
+					w.Add(fakeValue, 1, "slow")
+					return nil
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			})
+			return nil
+		}
+		hung := &fake{parts: []string{"hung"}}
+		hung.collect = func(context.Context, *Writer) error { time.Sleep(time.Minute); return nil }
+		s, _ := newTestSet(t, nil, hung, c)
+		partial := []string{`fake{part="fast"} 1`, `success{collector="hung"} 0`, `success{collector="fast"} 1`, `success{collector="slow"} 0`}
+		whole := []string{
+			`fake{part="fast"} 1`, `fake{part="slow"} 1`,
+			`success{collector="hung"} 0`, `success{collector="fast"} 1`, `success{collector="slow"} 1`,
+		}
+		var wg sync.WaitGroup
+		for _, at := range []struct {
+			delay, timeout time.Duration
+			want           []string
+		}{
+			{0, 2 * time.Second, partial}, {time.Second, 10 * time.Second, whole}, {1500 * time.Millisecond, 10 * time.Second, whole},
+		} {
+			wg.Go(func() {
+				time.Sleep(at.delay)
+				if diff := cmp.Diff(at.want, scrape(t, s, at.timeout, Query{})); diff != "" {
+					t.Errorf("scrape at %v (-want +got):\n%s", at.delay, diff)
+				}
+			})
+		}
+		wg.Wait()
+		if n := c.calls.Load(); n != 2 {
+			t.Errorf("collected %d times, want 2: the first for the short scrape, one for both others", n)
+		}
+		time.Sleep(time.Minute) // until the hung one is back
+	})
+}
+
+// Sets that have a unit in common, as /metrics and /probe do, share its collections unless they select other parts.
+func TestSetsShareUnits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := slog.New(slog.DiscardHandler)
+		c := &fake{parts: []string{"a", "b"}}
+		c.collect = func(_ context.Context, w *Writer) error {
+			for _, p := range c.parts {
+				time.Sleep(time.Second)
+				w.Part(p, func() error { w.Add(fakeValue, float64(c.calls.Load()), p); return nil })
+			}
+			return nil
+		}
+		unit := NewUnit("shared", c, log)
+		metrics, err := NewSet([]*Unit{NewUnit("host", &fake{parts: []string{"host"}}, log), unit}, SetOptions{Own: []*Unit{ownUnit(prometheus.NewRegistry())}, Logger: log})
+		if err != nil {
+			t.Fatal(err)
+		}
+		probe, err := NewSet([]*Unit{unit}, SetOptions{Logger: log})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := newTestExposer(ExposerOptions{})
+		metricsHandler := e.Metrics(func() *Set { return metrics })
+		probeHandler := ProbeHandler{Exposer: newTestExposer(ExposerOptions{}), Lookup: func(context.Context, string) *Set { return probe }}
+		var wg sync.WaitGroup
+		at := func(delay time.Duration, h http.Handler, url string, want ...string) {
+			wg.Go(func() {
+				time.Sleep(delay)
+				got := lines(get(h, url).Body.String())
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("%s at %v (-want +got):\n%s", url, delay, diff)
+				}
+			})
+		}
+		host := []string{`fake{part="host"} 1`}
+		of := func(run string, parts ...string) (samples, success []string) {
+			for _, p := range parts {
+				samples = append(samples, `fake{part="`+p+`"} `+run)
+				success = append(success, `success{collector="`+p+`"} 1`)
+			}
+			return samples, success
+		}
+		samples, success := of("1", "a", "b")
+		at(0, metricsHandler, "/metrics", slices.Concat(host, samples, []string{`success{collector="host"} 1`}, success)...)
+		at(1500*time.Millisecond, probeHandler, "/probe?target=x", slices.Concat(samples, success)...)
+		onlyB, bSuccess := of("2", "b")
+		at(1600*time.Millisecond, probeHandler, "/probe?target=x&collect[]=b", slices.Concat(onlyB, bSuccess)...)
+		at(3*time.Second, metricsHandler, "/metrics?collect[]=b", slices.Concat(onlyB, bSuccess)...)
+		at(3500*time.Millisecond, metricsHandler, "/metrics?exclude[]=a&exclude[]=host", slices.Concat(onlyB, bSuccess)...)
+		wg.Wait()
+		if n := c.calls.Load(); n != 2 {
+			t.Errorf("collected %d times, want 2", n)
+		}
+		if n := c.most.Load(); n != 1 {
+			t.Errorf("%d collections ran at once", n)
+		}
+	})
+}
+
 func TestClientGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &fake{parts: []string{"a"}}
@@ -336,19 +445,25 @@ func TestOwnMetrics(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "chronoops_own", Help: "Own."}, func() float64 { return 1 }))
 	s, _ := newTestSet(t, reg, &fake{parts: []string{"a", "b"}})
-	want := []string{`success{collector="a"} 1`, `chronoops_own 1`, `fake{part="a"} 1`}
 	got := scrape(t, s, time.Minute, Query{Collect: []string{"a"}})
-	if diff := cmp.Diff(map[string]bool{want[0]: true, want[1]: true, want[2]: true}, asSet(got)); diff != "" {
+	if diff := cmp.Diff([]string{`fake{part="a"} 1`, `chronoops_own 1`, `success{collector="a"} 1`}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-}
 
-func asSet(s []string) map[string]bool {
-	m := make(map[string]bool)
-	for _, l := range s {
-		m[l] = true
+	// Units of the process itself have parts that nobody selects, and that may have the name of another's.
+	log := slog.New(slog.DiscardHandler)
+	unit := NewUnit("process", &fake{parts: []string{"a"}, collect: func(_ context.Context, w *Writer) error {
+		w.Part("a", func() error { w.Add(&Family{Name: "process"}, 1); return nil })
+		return nil
+	}}, log)
+	s, err := NewSet([]*Unit{NewUnit("a", &fake{parts: []string{"a", "b"}}, log)}, SetOptions{Own: []*Unit{ownUnit(reg), unit}, Logger: log})
+	if err != nil {
+		t.Fatal(err)
 	}
-	return m
+	got = scrape(t, s, time.Minute, Query{Collect: []string{"b"}})
+	if diff := cmp.Diff([]string{`fake{part="b"} 1`, `chronoops_own 1`, `success{collector="b"} 1`, `process 1`}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
 }
 
 func TestDuplicateAcrossCollectors(t *testing.T) {
@@ -439,4 +554,8 @@ func TestQuery(t *testing.T) {
 			t.Errorf("%+v: error %v, want %q", test.q, err, test.err)
 		}
 	}
+}
+
+func ownUnit(g prometheus.Gatherer) *Unit {
+	return NewUnit("own", Registry{g}, slog.New(slog.DiscardHandler))
 }

@@ -9,8 +9,9 @@ import (
 
 // Snapshot is what one scrape found. It never changes; text and protobuf are two encodings of it.
 type Snapshot struct {
-	entries []entry // by name, each name once
-	dups    map[string]int
+	entries   []entry // by name, each name once
+	dups      map[string]int
+	ownFailed bool // the process's own metrics are missing or not complete
 }
 
 // entry is one family: recorded samples, or a family that was passed on.
@@ -18,6 +19,7 @@ type entry struct {
 	name    string
 	fam     *family
 	samples []sample
+	renamed bool // samples have series of another name
 	dto     *dto.MetricFamily
 }
 
@@ -37,27 +39,41 @@ func (s *Snapshot) Series() int {
 }
 
 // newSnapshot merges results. Where several have a family of one name, HELP and TYPE are the first's and of equal
-// series the first wins.
-func newSnapshot(results ...*result) *Snapshot {
+// series the first wins. With legacy names come last, so that what is really called so wins.
+func newSnapshot(legacy bool, results ...*result) *Snapshot {
 	s := &Snapshot{}
+	queues := make([]queue, 0, 2*len(results)+1)
+	var formers []group
 	n := 0
 	for _, r := range results {
+		queues = append(queues, queue{groups: r.groups}, queue{gathered: r.gathered})
 		n += len(r.groups) + len(r.gathered)
-	}
-	s.entries = make([]entry, 0, n)
-	for _, r := range results {
-		for _, g := range r.groups {
-			s.entries = append(s.entries, entry{name: g.fam.name, fam: g.fam, samples: g.samples})
-		}
-		for _, mf := range r.gathered {
-			s.entries = append(s.entries, entry{name: mf.GetName(), dto: mf})
+		if legacy {
+			formers = appendFormers(formers, r.groups)
 		}
 		for name, n := range r.dups {
 			s.drop(name, n)
 		}
 	}
-	slices.SortStableFunc(s.entries, func(a, b entry) int { return strings.Compare(a.name, b.name) })
+	slices.SortStableFunc(formers, func(a, b group) int { return strings.Compare(a.fam.name, b.fam.name) })
+	queues = append(queues, queue{groups: formers})
+	s.entries = mergeQueues(make([]entry, 0, n+len(formers)), queues)
+	s.joinEqual()
+	return s
+}
 
+// appendFormers appends what the groups are under their legacy names.
+func appendFormers(formers, groups []group) []group {
+	for _, g := range groups {
+		if g.fam.former != nil {
+			formers = append(formers, group{g.fam.former, g.samples})
+		}
+	}
+	return formers
+}
+
+// joinEqual makes one entry of those with the same name.
+func (s *Snapshot) joinEqual() {
 	kept := s.entries[:0]
 	for i := 0; i < len(s.entries); {
 		j := i + 1
@@ -73,7 +89,6 @@ func newSnapshot(results ...*result) *Snapshot {
 	}
 	clear(s.entries[len(kept):])
 	s.entries = kept
-	return s
 }
 
 func (s *Snapshot) drop(name string, n int) {
@@ -94,7 +109,7 @@ func (s *Snapshot) merge(es []entry) entry {
 		var metrics []*dto.Metric
 		for _, e := range es {
 			for _, m := range e.metrics() {
-				key := metricKey(e.name, m)
+				key := metricKey(m)
 				m = retype(m, first.dto.GetType())
 				if m == nil || seen[key] {
 					s.drop(e.name, 1)
@@ -109,12 +124,13 @@ func (s *Snapshot) merge(es []entry) entry {
 	}
 	var samples []sample
 	for _, e := range es {
+		first.renamed = first.renamed || e.renamed
 		for _, smp := range e.simple(first.fam) {
-			if smp.series == nil || seen[string(smp.series.prefix)] {
+			if smp.series == nil || seen[string(smp.series.labels())] {
 				s.drop(e.name, 1)
 				continue
 			}
-			seen[string(smp.series.prefix)] = true
+			seen[string(smp.series.labels())] = true
 			samples = append(samples, smp)
 		}
 	}

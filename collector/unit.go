@@ -1,11 +1,13 @@
 package collector
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 )
@@ -17,6 +19,7 @@ type Unit struct {
 	c     Collector
 	parts []Part
 	log   *slog.Logger
+	as    *ReportFamilies // nil for none
 
 	w       *Writer          // used by the running collection alone
 	failing map[string]error // by part, "" for the collector; used by the running collection alone
@@ -32,13 +35,19 @@ type run struct {
 	cancel   context.CancelFunc
 	done     chan struct{}
 	res      *result // valid once done is closed
+	cut      bool    // it was told to come back at its deadline; valid once done is closed
 
 	waiters   int  // guarded by Unit.mu
 	abandoned bool // nobody waits any more, guarded by Unit.mu
 }
 
-// errBusy is the answer while a collection from an earlier scrape has not come back.
-var errBusy = errors.New("still running from an earlier scrape")
+var (
+	// errBusy is the answer while a collection from an earlier scrape has not come back.
+	errBusy = errors.New("still running from an earlier scrape")
+
+	errGoexit      = errors.New("the collector ended its goroutine")
+	errNotReported = errors.New("the collector has not reported on the part")
+)
 
 // NewUnit returns a unit for c. The name says in logs which target it reads, e.g. "postgres/main".
 func NewUnit(name string, c Collector, log *slog.Logger) *Unit {
@@ -56,52 +65,112 @@ func NewUnit(name string, c Collector, log *slog.Logger) *Unit {
 // Parts returns the collector's parts.
 func (u *Unit) Parts() []Part { return u.parts }
 
+// ReportAs makes scrapes report the unit's parts by these families too, and returns the unit. It is for before the
+// first scrape.
+func (u *Unit) ReportAs(as *ReportFamilies) *Unit {
+	u.as = as
+	return u
+}
+
+// mask has one byte for each part, '1' if it is selected.
+func (u *Unit) mask(selected []string) (mask string, any bool) {
+	b := make([]byte, len(u.parts))
+	for i, p := range u.parts {
+		b[i] = '0'
+		if slices.Contains(selected, p.Name) {
+			b[i], any = '1', true
+		}
+	}
+	return string(b), any
+}
+
 // collect returns what a collection of the selected parts recorded. Scrapes that ask for the same parts while one is
 // running share it. It returns errBusy, or the context's error, without a result.
 func (u *Unit) collect(ctx context.Context, mask string) (*result, error) {
 	for {
-		r, joined, err := u.join(ctx, mask)
+		r, use, err := u.join(ctx, mask)
 		if err != nil {
 			return nil, err
 		}
-		select {
-		case <-r.done:
-		case <-ctx.Done():
-			if joined {
-				u.leave(r, ctx.Err())
+		if use == other { // it has to end first
+			select {
+			case <-r.done:
+				continue
+			case <-ctx.Done():
+				return nil, ctx.Err()
 			}
-			return nil, ctx.Err()
 		}
-		if joined {
-			return r.res, nil
+		res, err := u.wait(ctx, r)
+		if use == shared && err == nil && r.cut && r.deadline.Before(collectBy(ctx)) {
+			continue // what it lacks for want of time, this scrape has the time for
 		}
+		return res, err
 	}
 }
 
-// join starts a collection or joins the running one. If the running one is of other use, it is returned unjoined.
-func (u *Unit) join(ctx context.Context, mask string) (r *run, joined bool, err error) {
+// use is what the running collection is to a scrape.
+type use int
+
+const (
+	started use = iota // the scrape's own
+	shared             // started by another scrape, of the same parts
+	other              // of no use
+)
+
+// start returns a collection of the scrape's own, nil if there is one already or the scrape is over.
+func (u *Unit) start(ctx context.Context, mask string) *run {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if r = u.running; r != nil {
-		if !time.Now().Before(r.deadline) {
-			return nil, false, errBusy
-		}
-		if r.mask != mask || r.abandoned {
-			return r, false, nil
-		}
-		r.waiters++
-		return r, true, nil
+	if u.running != nil || ctx.Err() != nil {
+		return nil
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, false, err
-	}
+	return u.launch(ctx, mask)
+}
+
+// launch starts a collection; u.mu is held.
+func (u *Unit) launch(ctx context.Context, mask string) *run {
 	deadline := collectBy(ctx)
 	// The collection outlives the scrape that started it if others share it.
 	cctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
-	r = &run{mask: mask, deadline: deadline, cancel: cancel, done: make(chan struct{}), waiters: 1}
-	u.running = r
-	go u.run(cctx, r)
-	return r, true, nil
+	u.running = &run{mask: mask, deadline: deadline, cancel: cancel, done: make(chan struct{}), waiters: 1}
+	go u.run(cctx, u.running)
+	return u.running
+}
+
+// join starts a collection or joins the running one.
+func (u *Unit) join(ctx context.Context, mask string) (*run, use, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	r := u.running
+	switch {
+	case r == nil && ctx.Err() != nil:
+		return nil, started, ctx.Err()
+	case r == nil:
+		return u.launch(ctx, mask), started, nil
+	case !time.Now().Before(r.deadline):
+		return nil, other, errBusy
+	case r.mask != mask || r.abandoned:
+		return r, other, nil
+	default:
+		r.waiters++
+		return r, shared, nil
+	}
+}
+
+// wait returns the result of a collection that the scrape has started or joined.
+func (u *Unit) wait(ctx context.Context, r *run) (*result, error) {
+	select {
+	case <-r.done:
+		return r.res, nil
+	case <-ctx.Done():
+	}
+	select {
+	case <-r.done: // while the scrape waited for another unit
+		return r.res, nil
+	default:
+		u.leave(r, ctx.Err())
+		return nil, ctx.Err()
+	}
 }
 
 // collectBy is when a collector has to come back so that what it has found by then still makes the scrape.
@@ -131,18 +200,17 @@ func (u *Unit) leave(r *run, why error) {
 
 func (u *Unit) run(ctx context.Context, r *run) {
 	start := time.Now()
-	on := make([]bool, len(r.mask))
-	for i := range on {
-		on[i] = r.mask[i] == '1'
-	}
-	u.w.begin(on)
-	err := errors.New("the collector ended its goroutine") // runtime.Goexit does not come back from guarded
-	defer func() { u.end(r, on, start, err) }()
+	u.w.begin(r.mask)
+	err := errGoexit // which does not come back from guarded
+	defer func() {
+		r.cut = ctx.Err() != nil
+		u.end(r, start, err)
+	}()
 	err = u.guarded(ctx)
 }
 
 // end hands what was recorded to those who wait, unless nobody does any more.
-func (u *Unit) end(r *run, on []bool, start time.Time, err error) {
+func (u *Unit) end(r *run, start time.Time, err error) {
 	r.cancel()
 	if p := (*panicError)(nil); errors.As(err, &p) {
 		u.w.rewind(0, 0)
@@ -150,8 +218,14 @@ func (u *Unit) end(r *run, on []bool, start time.Time, err error) {
 			u.w.reports[i] = report{duration: u.w.reports[i].duration}
 		}
 	}
+	for i, report := range u.w.reports {
+		if selected(r.mask, i) && !report.ran {
+			u.w.reports[i].err = cmp.Or(err, errNotReported)
+		}
+	}
 	r.res = u.w.finish()
-	u.logFailures(r.res.reports, on, err)
+	r.res.err = err
+	u.logFailures(r.res.reports, err)
 
 	u.mu.Lock()
 	u.running = nil
@@ -170,41 +244,6 @@ func (u *Unit) guarded(ctx context.Context) (err error) {
 		}
 	}()
 	return u.c.Collect(ctx, u.w)
-}
-
-// logFailures logs what began to fail, fails otherwise than before, or works again.
-func (u *Unit) logFailures(reports []report, on []bool, err error) {
-	u.logFailure("", err)
-	for i, r := range reports {
-		if on[i] && r.ran {
-			u.logFailure(u.parts[i].Name, r.err)
-		}
-	}
-}
-
-func (u *Unit) logFailure(part string, err error) {
-	log := u.log
-	if part != "" {
-		log = log.With("part", part)
-	}
-	was := u.failing[part]
-	if err == nil {
-		if was != nil {
-			delete(u.failing, part)
-			log.Info("Collection works again")
-		}
-		return
-	}
-	u.failing[part] = err
-	if was != nil && was.Error() == err.Error() {
-		log.Debug("Collection still fails", "err", err)
-		return
-	}
-	if p := (*panicError)(nil); errors.As(err, &p) {
-		log.Error("Collector panicked; its samples are dropped", "err", err, "stack", string(p.stack))
-		return
-	}
-	log.Error("Collection failed", "err", err)
 }
 
 // checkParts refuses part names that could not be selected or reported apart.

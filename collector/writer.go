@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -22,26 +23,22 @@ const (
 // A Writer is used by one goroutine at a time.
 type Writer struct {
 	families map[*Family]*family
-	sorted   []*family // by name
+	sorted   []*family // by name, of equal names the first used first
 	stale    bool      // sorted misses a family
+	seq      uint64    // families seen so far
 	cached   int       // entries in the families' caches
 	key      []byte    // scratch of lookup
+	first    Series    // stands before what is recorded first
+	last     *Series   // recorded last in this collection
 
 	gen      uint64
 	samples  []sample
 	gathered []*dto.MetricFamily
 	dups     map[string]int // dropped samples by family name; nil while there are none
 
-	parts   []string // declared
-	on      []bool   // selected in this collection, by index of parts
-	reports []report // by index of parts
-}
-
-// report is how a part did.
-type report struct {
-	ran      bool
-	err      error // of the first failure
-	duration time.Duration
+	parts   map[string]int // index of those declared
+	mask    string         // of those selected in this collection
+	reports []report       // by index
 }
 
 // panicError is a panic that was recovered.
@@ -53,45 +50,51 @@ type panicError struct {
 func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 
 func newWriter(parts []string) *Writer {
-	return &Writer{families: make(map[*Family]*family), parts: parts}
+	w := &Writer{families: make(map[*Family]*family), parts: make(map[string]int, len(parts))}
+	w.last = &w.first
+	for i, name := range parts {
+		w.parts[name] = i
+	}
+	return w
 }
 
-// begin starts a collection of the selected parts.
-func (w *Writer) begin(on []bool) {
+// begin starts a collection of the parts that the mask selects.
+func (w *Writer) begin(mask string) {
 	w.gen++
-	w.on = on
+	w.mask = mask
 	w.samples = w.samples[:0]
+	w.last = &w.first
 	w.gathered = nil
 	w.dups = nil
 	w.reports = make([]report, len(w.parts))
-	for _, f := range w.families {
-		f.count = 0
-	}
 }
 
 // Selected reports whether the part is collected this time, for work that several parts share.
 func (w *Writer) Selected(part string) bool {
-	i := slices.Index(w.parts, part)
-	if i < 0 {
-		panic("collector: part " + part + " is not declared in Parts")
+	return selected(w.mask, w.part(part))
+}
+
+// selected tells whether a mask has the part with index i; see Unit.mask.
+func selected(mask string, i int) bool { return mask[i] == '1' }
+
+func (w *Writer) part(name string) int {
+	i, ok := w.parts[name]
+	if !ok {
+		panic("collector: part " + name + " is not declared in Parts")
 	}
-	return w.on[i]
+	return i
 }
 
 // Part runs fn if the part is selected and records its duration and success. An error keeps what fn recorded; a panic
 // drops it and goes no further than this part. Calls with the same name add up.
 func (w *Writer) Part(name string, fn func() error) {
-	if !w.Selected(name) {
+	i := w.part(name)
+	if !selected(w.mask, i) {
 		return
 	}
-	r := &w.reports[slices.Index(w.parts, name)]
 	mark, gathered, start := len(w.samples), len(w.gathered), time.Now()
 	err := w.guarded(fn)
-	r.ran = true
-	r.duration += time.Since(start)
-	if r.err == nil {
-		r.err = err
-	}
+	w.reports[i].add(err, time.Since(start))
 	if p := (*panicError)(nil); errors.As(err, &p) {
 		w.rewind(mark, gathered)
 	}
@@ -118,11 +121,19 @@ func (w *Writer) rewind(samples, gathered int) {
 
 // Add records one sample; lv are the values of f.Labels. Nothing is allocated once the series is known.
 func (w *Writer) Add(f *Family, v float64, lv ...string) {
-	w.family(f).lookup(w, lv).Set(v)
+	w.series(f, lv).Set(v)
 }
 
 // Series returns the series with the label values lv, for loops that record it again and again.
 func (w *Writer) Series(f *Family, lv ...string) *Series {
+	return w.series(f, lv)
+}
+
+// series tries first what followed last time: most collections record the same series in the same order.
+func (w *Writer) series(f *Family, lv []string) *Series {
+	if s := w.last.next; s != nil && s.fam.decl == f && !s.gone && s.has(lv) {
+		return s
+	}
 	return w.family(f).lookup(w, lv)
 }
 
@@ -130,6 +141,8 @@ func (w *Writer) family(f *Family) *family {
 	fam, ok := w.families[f]
 	if !ok {
 		fam = newFamily(f)
+		fam.seq = w.seq
+		w.seq++
 		w.families[f] = fam
 		w.stale = true
 	}
@@ -177,6 +190,12 @@ type result struct {
 	gathered []*dto.MetricFamily
 	reports  []report
 	dups     map[string]int
+	err      error // what Collect returned
+}
+
+// failed reports whether anything did; a result that did not come failed as a whole.
+func (r *result) failed() bool {
+	return r == nil || rank(r.err) == failed || slices.ContainsFunc(r.reports, func(p report) bool { return rank(p.err) == failed })
 }
 
 // finish returns what was recorded, grouped by family, and forgets series that are long unused.
@@ -186,36 +205,47 @@ func (w *Writer) finish() *result {
 		for _, f := range w.families {
 			w.sorted = append(w.sorted, f)
 		}
-		slices.SortFunc(w.sorted, func(a, b *family) int { return strings.Compare(a.name, b.name) })
+		slices.SortFunc(w.sorted, func(a, b *family) int {
+			return cmp.Or(strings.Compare(a.name, b.name), cmp.Compare(a.seq, b.seq))
+		})
 		w.stale = false
 	}
 	res := &result{gathered: w.gathered, reports: w.reports, dups: w.dups}
-	out := make([]sample, len(w.samples))
+	byName := func(a, b *dto.MetricFamily) int { return strings.Compare(a.GetName(), b.GetName()) }
+	if !slices.IsSortedFunc(res.gathered, byName) { // a registry sorts, several do not
+		slices.SortStableFunc(res.gathered, byName)
+	}
 	active, at := 0, 0
 	for _, f := range w.sorted {
+		f.next = at
+		at += f.count
 		if f.count > 0 {
 			active++
 		}
-		f.next = at
-		at += f.count
 	}
+	samples := make([]sample, len(w.samples))
 	for _, s := range w.samples {
 		f := s.series.fam
-		out[f.next] = s
+		samples[f.next] = s
 		f.next++
 	}
 	res.groups = make([]group, 0, active)
 	for _, f := range w.sorted {
 		if f.count > 0 {
-			res.groups = append(res.groups, group{f, out[f.next-f.count : f.next : f.next]})
+			res.groups = append(res.groups, group{f, samples[f.next-f.count : f.next : f.next]})
+			f.count = 0
 		}
 	}
+	w.last.next = nil
 	w.sweep()
 	return res
 }
 
 // sweep drops cached series that were not recorded lately, at once if they outnumber the live ones by far.
 func (w *Writer) sweep() {
+	if w.cached == len(w.samples) {
+		return
+	}
 	limit := uint64(keepUnused)
 	if w.cached > 4*len(w.samples)+sweepAtMost {
 		limit = 1
@@ -225,7 +255,7 @@ func (w *Writer) sweep() {
 	for decl, f := range w.families {
 		for key, s := range f.series {
 			if w.gen-s.gen >= limit {
-				s.gone = true
+				s.gone, s.next = true, nil
 				delete(f.series, key)
 				w.cached--
 			}

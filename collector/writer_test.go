@@ -36,28 +36,28 @@ func TestVanishedSeries(t *testing.T) {
 	f := &Family{Name: "f", Type: Gauge, Labels: []string{"id"}}
 	g := &Family{Name: "g", Type: Gauge}
 	w := newWriter(nil)
-	w.begin(nil)
+	w.begin("")
 	kept := w.Series(f, "kept")
 	w.Add(f, 1, "gone")
 	w.Add(g, 1)
 	w.finish()
-	w.begin(nil)
+	w.begin("")
 	w.Add(f, 1, "other")
-	if text := string(newSnapshot(w.finish()).AppendText(nil)); strings.Contains(text, "gone") || strings.Contains(text, "TYPE g") {
+	if text := string(newSnapshot(false, w.finish()).AppendText(nil)); strings.Contains(text, "gone") || strings.Contains(text, "TYPE g") {
 		t.Errorf("a label set that is gone is still exposed:\n%s", text)
 	}
 	for range 3 * keepUnused {
-		w.begin(nil)
+		w.begin("")
 		w.finish()
 	}
 	if w.cached != 0 || len(w.families) != 0 {
 		t.Errorf("%d series of %d families are cached without being used", w.cached, len(w.families))
 	}
-	w.begin(nil)
+	w.begin("")
 	kept.Set(1)
 	w.Add(f, 2, "kept")
 	kept.Set(3)
-	s := newSnapshot(w.finish())
+	s := newSnapshot(false, w.finish())
 	if diff := cmp.Diff("# TYPE f gauge\nf{id=\"kept\"} 1\n", string(s.AppendText(nil))); diff != "" {
 		t.Errorf("a series kept by its caller (-want +got):\n%s", diff)
 	}
@@ -71,7 +71,7 @@ func TestCacheIsBounded(t *testing.T) {
 	w := newWriter(nil)
 	id, peak := 0, 0
 	for range 50 {
-		w.begin(nil)
+		w.begin("")
 		for range 1000 {
 			w.Add(f, 1, strconv.Itoa(id))
 			id++
@@ -87,7 +87,7 @@ func TestCacheIsBounded(t *testing.T) {
 func TestPart(t *testing.T) {
 	f := &Family{Name: "f", Type: Gauge, Labels: []string{"part"}}
 	w := newWriter([]string{"good", "bad", "panics", "off"})
-	w.begin([]bool{true, true, true, false})
+	w.begin("1110")
 	w.Part("good", func() error { w.Add(f, 1, "good"); return nil })
 	w.Part("bad", func() error { w.Add(f, 1, "bad"); return errors.New("no") })
 	w.Part("panics", func() error { w.Add(f, 1, "panics"); panic("oh") })
@@ -98,7 +98,7 @@ func TestPart(t *testing.T) {
 	w.Add(f, 2, "panics")
 	res := w.finish()
 	want := "# TYPE f gauge\nf{part=\"good\"} 1\nf{part=\"bad\"} 1\nf{part=\"panics\"} 2\n"
-	if diff := cmp.Diff(want, string(newSnapshot(res).AppendText(nil))); diff != "" {
+	if diff := cmp.Diff(want, string(newSnapshot(false, res).AppendText(nil))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	var got []string
@@ -127,7 +127,7 @@ func TestMistakesPanic(t *testing.T) {
 				}
 			}()
 			w := newWriter(nil)
-			w.begin(nil)
+			w.begin("")
 			fn(w)
 		})
 	}

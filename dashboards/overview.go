@@ -240,7 +240,10 @@ func repairCharts() []chart {
 			title: "Blind collectors", about: "Collectors that failed, and rules of another version than the binary's.",
 			alerts: []string{"CollectorFailed", "RulesVersionDrift"}, unit: "none", min: new(0.0), noValue: "none", width: 8,
 			queries: []query{
-				{`sum by (instance, collector) (chronoops_scrape_collector_success{` + scope + `} == bool 0) > 0`, "{{instance}} {{collector}}"},
+				{
+					`count by (instance, collector) (chronoops_scrape_collector_success{` + scope + `} == 0 unless chronoops_scrape_collector_no_data{` + scope + `} == 1)`,
+					"{{instance}} {{collector}}",
+				},
 				{`count by (version) (chronoops_rules_shipped_info{` + scope + `} unless on (version) chronoops_rules_info)`, "rules {{version}}"},
 			},
 		},

@@ -31,7 +31,7 @@ func (e *exposition) probe(unit *collector.Unit) (*collector.Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	return collector.NewSet(one, collector.SetOptions{Selection: chosen, Logger: e.log})
+	return collector.NewSet(one, collector.SetOptions{Selection: chosen, LegacyNames: e.selection.legacyNames, Logger: e.log})
 }
 
 // lookup returns the set of a target, or of a server that was found for one; nil if there is none of the name.
@@ -82,7 +82,7 @@ func (t *target) findMembers(built collector.Collector, log *slog.Logger) {
 	if !ok || finder.Finder() == nil {
 		return
 	}
-	t.fleet = collector.NewFleet(collector.FleetOptions{Target: t.name, Kind: t.kind, Finder: finder.Finder(), Logger: log})
+	t.fleet = collector.NewFleet(collector.FleetOptions{Target: t.name, Kind: t.kind, Finder: finder.Finder(), Report: reports[t.kind], Logger: log})
 	closeTarget := t.close
 	t.close = func() {
 		t.fleet.Close()

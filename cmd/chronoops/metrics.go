@@ -1,10 +1,15 @@
 package main
 
 import (
+	"log/slog"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/collectors/version"
+	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
+	"github.com/prometheus/common/version"
 
+	"github.com/chronoops/chronoops/collector"
+	"github.com/chronoops/chronoops/collector/host"
 	"github.com/chronoops/chronoops/rules"
 )
 
@@ -18,9 +23,22 @@ type ownMetrics struct {
 func newRegistry(exporterMetrics bool) (*prometheus.Registry, *ownMetrics) {
 	reg := prometheus.NewRegistry()
 	if exporterMetrics {
-		reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		reg.MustRegister(collectors.NewGoCollector())
 	}
 	return reg, registerOwnMetrics(reg)
+}
+
+// newOwnUnits returns what collects the program's own metrics: those of its registry, and process_*.
+func newOwnUnits(reg prometheus.Gatherer, exporterMetrics bool, log *slog.Logger) ([]*collector.Unit, error) {
+	units := []*collector.Unit{collector.NewUnit("own", collector.Registry{Gatherer: reg}, log)}
+	if exporterMetrics {
+		process, err := host.NewProcess()
+		if err != nil {
+			return nil, err
+		}
+		units = append(units, collector.NewUnit("process", process, log))
+	}
+	return units, nil
 }
 
 func registerOwnMetrics(reg prometheus.Registerer) *ownMetrics {
@@ -39,8 +57,19 @@ func registerOwnMetrics(reg prometheus.Registerer) *ownMetrics {
 		Name: "chronoops_rules_shipped_info", Help: "Version of the alert rules that this binary ships.",
 	}, []string{"version"})
 	shipped.WithLabelValues(rules.Version).Set(1)
-	reg.MustRegister(shipped, version.NewCollector("chronoops"), m.reloadOK, m.reloadTime, m.receiverUp)
+	reg.MustRegister(shipped, versioncollector.NewCollector("chronoops"), m.reloadOK, m.reloadTime, m.receiverUp)
 	return m
+}
+
+// standIn says of which version the program is that stands in for an exporter, under the exporter's name.
+func standIn(exporter string) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: exporter + "_build_info", Help: "Always 1; chronoops stands in for " + exporter + ", and this is the build of chronoops.",
+		ConstLabels: prometheus.Labels{
+			"version": version.Version, "revision": version.GetRevision(), "branch": version.Branch, "tags": version.GetTags(),
+			"goversion": version.GoVersion, "goos": version.GoOS, "goarch": version.GoArch,
+		},
+	}, func() float64 { return 1 })
 }
 
 // heartbeatMetrics tell whether others know that we are alive.

@@ -40,13 +40,16 @@ number or a switch ` + "`pg_settings_*`" + `. With ` + "`go_*` and `process_*`" 
 			}
 			fmt.Fprintf(&b, "\n### %s\n\n%s\n\n%s", p.Name, on, metricHeader)
 			for _, f := range p.Families {
-				b.WriteString(metricRow(f.Name, f.Type.String(), f.Labels, f.Help))
+				b.WriteString(familyRow(f))
 			}
 		}
+		if r := reports[k.name]; r != nil {
+			fmt.Fprintf(&b, "\n### Scrape of %s\n\nWith each of the parts above.\n\n%s%s%s", k.name, metricHeader, familyRow(r.Duration), familyRow(r.Success))
+		}
 	}
-	fmt.Fprintf(&b, "\n## chronoops itself\n\nAlways there; those of the receiver with a receiver.\n\n%s", metricHeader)
-	for _, f := range []*collector.Family{collector.ScrapeDuration, collector.ScrapeSuccess, collector.ScrapeDuplicates} {
-		b.WriteString(metricRow(f.Name, f.Type.String(), f.Labels, f.Help))
+	fmt.Fprintf(&b, "\n## chronoops itself\n\nAlways there, but `promhttp_*` not with `--web.disable-exporter-metrics`, `node_exporter_build_info` not without the host, and those of the\nreceiver with a receiver.\n\n%s", metricHeader)
+	for _, f := range []*collector.Family{collector.ScrapeDuration, collector.ScrapeSuccess, collector.ScrapeNoData, collector.ScrapeDuplicates} {
+		b.WriteString(familyRow(f))
 	}
 	for _, m := range registered(t) {
 		b.WriteString(m)
@@ -55,6 +58,14 @@ number or a switch ` + "`pg_settings_*`" + `. With ` + "`go_*` and `process_*`" 
 }
 
 const metricHeader = "| metric | type | labels | meaning |\n| --- | --- | --- | --- |\n"
+
+func familyRow(f *collector.Family) string {
+	help := f.Help
+	if f.Legacy != "" {
+		help += " With `--compat.legacy-names` as `" + f.Legacy + "` too."
+	}
+	return metricRow(f.Name, f.Type.String(), f.Labels, help)
+}
 
 func metricRow(name, kind string, labels []string, help string) string {
 	return markdownRow(code(name), kind, code(labels...), help)
@@ -109,6 +120,8 @@ func registered(t *testing.T) (list []string) {
 	t.Helper()
 	rec := &recorder{Registry: prometheus.NewRegistry()}
 	registerOwnMetrics(rec)
+	rec.MustRegister(standIn("node_exporter"))
+	collector.NewExposer(collector.ExposerOptions{Registerer: rec})
 	newHeartbeatMetrics(rec)
 	engine.NewMetrics(rec)
 	intake.NewMetrics(rec)
@@ -170,10 +183,15 @@ func writeCommand(b *strings.Builder, c *kingpin.CmdModel, parent string, level 
 	}
 }
 
+// switchesPart tells the flags that are described together.
+func switchesPart(flag string) bool {
+	return slices.ContainsFunc(knownParts(), func(p collector.Part) bool { return flag == "collector."+p.Name })
+}
+
 func writeFlags(b *strings.Builder, flags []*kingpin.FlagModel) {
 	b.WriteString("| flag | default | meaning |\n| --- | --- | --- |\n")
 	for _, f := range flags {
-		if f.Hidden || strings.HasPrefix(f.Name, "collector.") && f.Name != "collector.disable-defaults" || strings.HasPrefix(f.Name, "help-") || strings.HasPrefix(f.Name, "completion-") {
+		if f.Hidden || switchesPart(f.Name) || strings.HasPrefix(f.Name, "help-") || strings.HasPrefix(f.Name, "completion-") {
 			continue
 		}
 		name := "--" + f.Name

@@ -6,8 +6,6 @@ import (
 	"reflect"
 	"slices"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/chronoops/chronoops/collector"
 	apicollector "github.com/chronoops/chronoops/collector/api"
 	"github.com/chronoops/chronoops/collector/host"
@@ -85,7 +83,7 @@ func (c *config) targets(previous []target, stateDir string, log *slog.Logger) (
 		if err != nil {
 			return list, ignored, fmt.Errorf("target %s: %w", t.key(), err)
 		}
-		t.unit, t.close = collector.NewUnit(t.key(), built, log), closer
+		t.unit, t.close = collector.NewUnit(t.key(), built, log).ReportAs(reports[t.kind]), closer
 		t.runner, _ = built.(collector.Runner)
 		t.findMembers(built, log)
 		list = append(list, t)
@@ -102,26 +100,36 @@ func closeUnused(old, inUse []target) {
 	}
 }
 
+// reports are the names under which exporters report their collectors' success, by the kind of target.
+var reports = map[string]*collector.ReportFamilies{"host": collector.NewReportFamilies("node"), "postgres": collector.NewReportFamilies("pg")}
+
 // hostUnits are the host's collectors, which live as long as the process.
 type hostUnits []*collector.Unit
 
 func newHostUnits(o host.Options, log *slog.Logger) (hostUnits, error) {
 	o.Logger = log
-	kernel, err := host.NewKernel(o)
+	sources, err := host.New(o)
 	if err != nil {
-		return nil, fmt.Errorf("host collector: %w", err)
+		return nil, err
 	}
-	filesystem, err := host.NewFilesystem(o)
-	if err != nil {
-		return nil, fmt.Errorf("filesystem collector: %w", err)
+	var units hostUnits
+	for _, source := range sources {
+		units = append(units, collector.NewUnit(source.Name, source.Collector, log))
 	}
-	return hostUnits{collector.NewUnit("host", kernel, log), collector.NewUnit("host/filesystem", filesystem, log)}, nil
+	return units, nil
 }
 
-// selection is what the flags say about parts.
+// selection is what the flags say about parts and their names.
 type selection struct {
 	disableDefaults bool
 	explicit        map[string]bool
+	legacyNames     bool
+}
+
+// any reports whether a part of the units is on.
+func (s selection) any(units []*collector.Unit) bool {
+	chosen, err := s.of(units)
+	return err == nil && slices.ContainsFunc(units, func(u *collector.Unit) bool { return slices.ContainsFunc(u.Parts(), chosen.Enabled) })
 }
 
 func (s selection) of(units []*collector.Unit) (collector.Selection, error) {
@@ -138,7 +146,7 @@ func (s selection) of(units []*collector.Unit) (collector.Selection, error) {
 	return collector.NewSelection(parts, s.disableDefaults, explicit)
 }
 
-func newExposition(units hostUnits, targets []target, own prometheus.Gatherer, s selection, log *slog.Logger) (*exposition, error) {
+func newExposition(units hostUnits, targets []target, own []*collector.Unit, s selection, log *slog.Logger) (*exposition, error) {
 	e := &exposition{probes: map[string]*collector.Set{}, selection: s, log: log}
 	onMetrics := slices.Clone([]*collector.Unit(units))
 	for _, t := range targets {
@@ -163,6 +171,6 @@ func newExposition(units hostUnits, targets []target, own prometheus.Gatherer, s
 	if err != nil {
 		return nil, err
 	}
-	e.metrics, err = collector.NewSet(onMetrics, collector.SetOptions{Selection: chosen, Own: own, Logger: log})
+	e.metrics, err = collector.NewSet(onMetrics, collector.SetOptions{Selection: chosen, Own: own, LegacyNames: s.legacyNames, Logger: log})
 	return e, err
 }

@@ -34,7 +34,8 @@ func Scrape(t testing.TB, c collector.Collector, parts ...string) (text string, 
 	if n := len(snap.Duplicates()); n > 0 {
 		t.Errorf("duplicate series in %v", snap.Duplicates())
 	}
-	return split(string(snap.AppendText(nil)))
+	text, success, _ = split(string(snap.AppendText(nil)))
+	return text, success
 }
 
 func snapshot(t testing.TB, c collector.Collector, parts ...string) *collector.Snapshot {
@@ -70,9 +71,9 @@ func snapshot(t testing.TB, c collector.Collector, parts ...string) *collector.S
 }
 
 // split takes the scrape's own metrics out of an exposition and sorts the samples of each family.
-func split(text string) (string, map[string]bool) {
+func split(text string) (_ string, success, noData map[string]bool) {
 	var out, samples []string
-	success := make(map[string]bool)
+	success, noData = make(map[string]bool), make(map[string]bool)
 	own := false
 	flush := func() {
 		slices.Sort(samples)
@@ -83,6 +84,11 @@ func split(text string) (string, map[string]bool) {
 		if rest, ok := strings.CutPrefix(line, collector.ScrapeSuccess.Name+`{collector="`); ok {
 			name, value, _ := strings.Cut(rest, `"} `)
 			success[name] = value == "1\n"
+			continue
+		}
+		if rest, ok := strings.CutPrefix(line, collector.ScrapeNoData.Name+`{collector="`); ok {
+			name, value, _ := strings.Cut(rest, `"} `)
+			noData[name] = value == "1\n"
 			continue
 		}
 		if name, ok := strings.CutPrefix(line, "# "); ok {
@@ -98,7 +104,7 @@ func split(text string) (string, map[string]bool) {
 		}
 	}
 	flush()
-	return strings.Join(out, ""), success
+	return strings.Join(out, ""), success, noData
 }
 
 // Lint collects once and reports what Prometheus' metric linter has against the result, except for the families

@@ -31,6 +31,26 @@ func (sample) Collect(_ context.Context, w *collector.Writer) error {
 	return nil
 }
 
+// empty is a collector of which one part has nothing to read.
+type empty struct{}
+
+func (empty) Parts() []collector.Part { return []collector.Part{{Name: "none"}, {Name: "broken"}} }
+
+func (empty) Collect(_ context.Context, w *collector.Writer) error {
+	w.Part("none", func() error { return collector.ErrNoData })
+	w.Part("broken", func() error { return errors.New("broken") })
+	return nil
+}
+
+func TestScraper(t *testing.T) {
+	got := collectortest.NewScraper(t, empty{}).Scrape(collectortest.Timeout)
+	got.Took = 0
+	want := collectortest.Outcome{Success: map[string]bool{"none": false, "broken": false}, NoData: map[string]bool{"none": true, "broken": false}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestScrape(t *testing.T) {
 	collectortest.Lint(t, sample{})
 	const good = "# HELP b_total Second.\n# TYPE b_total counter\nb_total{x=\"y\"} 1\nb_total{x=\"z\"} 2\n"
@@ -47,5 +67,42 @@ func TestScrape(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string]bool{"good": true}, success); diff != "" {
 		t.Errorf("success of one part (-want +got):\n%s", diff)
+	}
+}
+
+func TestParseText(t *testing.T) {
+	x, err := collectortest.ParseText(`# TYPE a_total counter
+a_total{b="1",a="x \"y\""} 3
+a_total{c="2"} 4
+# TYPE h histogram
+h_bucket{le="0.5"} 1
+h_bucket{le="+Inf"} 2
+h_sum 1.5
+h_count 2
+plain -1
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var interfaces []string
+	for _, e := range x.Families() {
+		interfaces = append(interfaces, e.Interface())
+	}
+	if diff := cmp.Diff([]string{"a_total{a,b,c} counter", "h{} histogram", "plain{} untyped"}, interfaces); diff != "" {
+		t.Error(diff)
+	}
+	want := map[string]float64{`a_total{a="x \"y\"",b="1"}`: 3, `a_total{c="2"}`: 4}
+	if diff := cmp.Diff(want, x["a_total"].Series); diff != "" {
+		t.Error(diff)
+	}
+	want = map[string]float64{`h_bucket{le="0.5"}`: 1, `h_bucket{le="+Inf"}`: 2, "h_sum{}": 1.5, "h_count{}": 2}
+	if diff := cmp.Diff(want, x["h"].Series); diff != "" {
+		t.Error(diff)
+	}
+	if x["plain"].Series["plain{}"] != -1 {
+		t.Errorf("plain: %v", x["plain"].Series)
+	}
+	if _, err := collectortest.ParseText("no metrics here\n"); err == nil {
+		t.Error("text without metrics was accepted")
 	}
 }

@@ -23,6 +23,7 @@ type Scraper struct {
 type Outcome struct {
 	Text    string          // as Scrape returns it
 	Success map[string]bool // by part
+	NoData  map[string]bool // by part: no success, because there is nothing to read
 	Took    time.Duration
 }
 
@@ -61,8 +62,8 @@ func (s *Scraper) Scrape(timeout time.Duration) Outcome {
 	if n := len(snap.Duplicates()); n > 0 {
 		s.t.Errorf("duplicate series in %v", snap.Duplicates())
 	}
-	text, success := split(string(snap.AppendText(nil)))
-	return Outcome{Text: text, Success: success, Took: took}
+	text, success, noData := split(string(snap.AppendText(nil)))
+	return Outcome{Text: text, Success: success, NoData: noData, Took: took}
 }
 
 // Log returns what was logged so far, one line each.

@@ -21,12 +21,21 @@ type debianPart struct {
 	pkg      string
 	programs []string
 	dirs     []string // where the programs are, as patterns below the root
+	alone    bool     // the programs need nothing but the C library
 }
 
 var debianParts = []debianPart{
 	{name: "PostgreSQL", pkg: "postgresql", programs: []string{"postgres", "initdb"}, dirs: []string{"usr/lib/postgresql/*/bin"}},
 	{name: "Redis", pkg: "redis-server", programs: []string{"redis-server"}, dirs: []string{"usr/bin"}},
 	{name: "nginx", pkg: "nginx", programs: []string{"nginx"}, dirs: []string{"usr/sbin"}},
+	peer("postgres"), peer("redis"), peer("blackbox"),
+	{name: "strace", pkg: "strace", programs: []string{"strace"}, dirs: []string{"usr/bin"}},
+}
+
+// peer is an exporter that chronoops stands in for.
+func peer(kind string) debianPart {
+	name := "prometheus-" + kind + "-exporter"
+	return debianPart{name: kind + "_exporter", pkg: name, programs: []string{name}, dirs: []string{"usr/bin"}, alone: true}
 }
 
 // onMachine finds a program among the machine's own.
@@ -123,7 +132,7 @@ func prepareDebian(ctx context.Context, out io.Writer, cache string) error {
 			defer apt.close()
 		}
 		fmt.Fprintf(out, "Getting %s: unpacking Debian's package into %s\n", d.name, d.root(cache))
-		if err := apt.unpack(ctx, d.pkg, d.root(cache)); err != nil {
+		if err := apt.unpack(ctx, d, d.root(cache)); err != nil {
 			return fmt.Errorf("get Debian's %s: %w", d.pkg, err)
 		}
 	}
@@ -187,8 +196,11 @@ func (a *aptClient) get(ctx context.Context, dir string, args ...string) (string
 }
 
 // unpack lays the package and the libraries that it needs out below root; root appears only when it is complete.
-func (a *aptClient) unpack(ctx context.Context, pkg, root string) error {
-	return a.unpackWith(ctx, pkg, root, nil, func(string) error { return nil })
+func (a *aptClient) unpack(ctx context.Context, d debianPart, root string) error {
+	if d.alone {
+		return a.unpackAll(ctx, []string{d.pkg}, root, func(string) error { return nil })
+	}
+	return a.unpackWith(ctx, d.pkg, root, nil, func(string) error { return nil })
 }
 
 // unpackWith also takes needed packages whose names begin as given, and has the tree finished before it appears.
@@ -197,7 +209,10 @@ func (a *aptClient) unpackWith(ctx context.Context, pkg, root string, more []str
 	if err != nil {
 		return err
 	}
-	pkgs := neededPackages(pkg, uris, more...)
+	return a.unpackAll(ctx, neededPackages(pkg, uris, more...), root, finish)
+}
+
+func (a *aptClient) unpackAll(ctx context.Context, pkgs []string, root string, finish func(tree string) error) error {
 	debs, err := os.MkdirTemp(a.dir, "debs-")
 	if err != nil {
 		return err
@@ -209,7 +224,7 @@ func (a *aptClient) unpackWith(ctx context.Context, pkg, root string, more []str
 	if err != nil {
 		return err
 	}
-	tree := filepath.Join(a.dir, "tree-"+pkg)
+	tree := filepath.Join(a.dir, "tree-"+filepath.Base(root))
 	for _, deb := range files {
 		if _, err := run(exec.CommandContext(ctx, "dpkg", "-x", deb, tree)); err != nil {
 			return err
