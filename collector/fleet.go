@@ -145,7 +145,7 @@ func (f *Fleet) search(ctx context.Context, old time.Duration) {
 	if fresh {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, findWithin)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), findWithin) // others wait for the outcome, too
 	defer cancel()
 	found, err := f.o.Finder.Find(ctx)
 	f.mu.Lock()
