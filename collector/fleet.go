@@ -52,6 +52,7 @@ type FleetOptions struct {
 	Target string // its name
 	Kind   string
 	Finder Finder
+	Report *ReportFamilies // see Unit.ReportAs; may be nil
 	Logger *slog.Logger
 	Now    func() time.Time // time.Now if nil
 }
@@ -124,7 +125,7 @@ func (f *Fleet) open(m *fleetMember, newSet func(*Unit) (*Set, error)) error {
 	if err != nil {
 		return fmt.Errorf("open member: %w", err)
 	}
-	unit := NewUnit(f.o.Kind+"/"+f.o.Target+"@"+m.Address, c, f.o.Logger)
+	unit := NewUnit(f.o.Kind+"/"+f.o.Target+"@"+m.Address, c, f.o.Logger).ReportAs(f.o.Report)
 	set, err := newSet(unit)
 	if err != nil {
 		closer()
@@ -144,7 +145,7 @@ func (f *Fleet) search(ctx context.Context, old time.Duration) {
 	if fresh {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, findWithin)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), findWithin) // others wait for the outcome, too
 	defer cancel()
 	found, err := f.o.Finder.Find(ctx)
 	f.mu.Lock()

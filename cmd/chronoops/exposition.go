@@ -82,7 +82,7 @@ func (t *target) findMembers(built collector.Collector, log *slog.Logger) {
 	if !ok || finder.Finder() == nil {
 		return
 	}
-	t.fleet = collector.NewFleet(collector.FleetOptions{Target: t.name, Kind: t.kind, Finder: finder.Finder(), Logger: log})
+	t.fleet = collector.NewFleet(collector.FleetOptions{Target: t.name, Kind: t.kind, Finder: finder.Finder(), Report: reports[t.kind], Logger: log})
 	closeTarget := t.close
 	t.close = func() {
 		t.fleet.Close()
