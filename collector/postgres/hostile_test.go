@@ -246,6 +246,18 @@ func TestLocks(t *testing.T) {
 	}
 	exec(t, holder, "COMMIT")
 	wantUp(t, s.Scrape(enough))
+	for _, catalog := range []string{"pg_class", "pg_authid", "pg_tablespace"} {
+		exec(t, holder, "BEGIN; LOCK TABLE "+catalog+" IN ACCESS EXCLUSIVE MODE")
+		for range 2 {
+			const timeout = 5 * time.Second
+			o := s.Scrape(timeout)
+			if o.Sample("pg_up") != "1" || !o.Success["stat_bgwriter"] || o.Took > timeout*3/4 {
+				t.Errorf("%s is locked: pg_up %s, took %v, success %v", catalog, o.Sample("pg_up"), o.Took, o.Success)
+			}
+		}
+		exec(t, holder, "COMMIT")
+	}
+	wantUp(t, s.Scrape(enough))
 	if n := sessions(t, admin); n != 1 {
 		t.Errorf("%d sessions of ours, want 1", n)
 	}

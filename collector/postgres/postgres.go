@@ -137,9 +137,7 @@ func (c *Collector) collect(ctx context.Context, w *collector.Writer) error {
 	due := c.due(w)
 	deadline, _ := ctx.Deadline()
 	queries := make([]query, 0, 1+len(due))
-	queries = append(queries, query{
-		name: "server", sql: serverSQL, params: [][]byte{statementTimeout(time.Until(deadline))},
-	})
+	queries = append(queries, serverQuery(time.Until(deadline), len(due)))
 	for _, v := range due {
 		queries = append(queries, c.queries(v, time.Until(deadline))...)
 	}

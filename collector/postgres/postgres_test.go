@@ -198,15 +198,24 @@ func TestSettingsFollowReload(t *testing.T) {
 	if warm := proxy.Traffic().Received - cold.Received; warm > cold.Received/2 {
 		t.Errorf("a warm scrape receives %d bytes, the first one %d: the settings were read again", warm, cold.Received)
 	}
-	exec(t, admin, "ALTER SYSTEM SET work_mem = '8MB'")
-	exec(t, admin, "SELECT pg_reload_conf()")
-	deadline := time.Now().Add(enough)
-	for s.Scrape(enough).Sample("pg_settings_work_mem_bytes") != "8.388608e+06" {
-		if time.Now().After(deadline) {
-			t.Fatal("the new setting does not show")
-		}
-		time.Sleep(10 * time.Millisecond)
+	set(t, admin, "work_mem", "'8MB'")
+	until(t, s, "the new setting", func(o collectortest.Outcome) bool { return o.Sample("pg_settings_work_mem_bytes") == "8.388608e+06" })
+
+	const pending = "chronoops_postgres_setting_pending_restart"
+	set(t, admin, "huge_pages", "off") // its type is enum
+	set(t, admin, "max_files_per_process", "2000")
+	o := until(t, s, "settings that wait for a restart", has(pending+`{name="max_files_per_process"}`))
+	if o.Sample(pending+`{name="huge_pages"}`) != "1" {
+		t.Errorf("%q, want huge_pages as well", samplesOf(o.Text, pending))
 	}
+	if o.Sample("pg_settings_max_files_per_process") != "1000" {
+		t.Error("a setting shows before it is in force")
+	}
+	set(t, admin, "max_files_per_process", "1000")
+	set(t, admin, "huge_pages", "try")
+	until(t, s, "settings that do not wait any more", func(o collectortest.Outcome) bool {
+		return o.Sample(pending+`{name="max_files_per_process"}`)+o.Sample(pending+`{name="huge_pages"}`) == ""
+	})
 }
 
 // TestThousandScrapes holds one round trip per scrape and one session for all.

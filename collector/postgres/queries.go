@@ -47,7 +47,7 @@ var (
 	validLabel  = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
 
 	// foreign are the prefixes of what other parts of the program emit.
-	foreign = []string{"chronoops_", "node_", "redis_", "probe_", "http_", "go_", "process_", "promhttp_", "pg_settings_"}
+	foreign = []string{"chronoops_", "node_", "redis_", "probe_", "http_", "go_", "process_", "promhttp_", "pg_settings_", "pg_exporter_", "pg_scrape_"}
 )
 
 // validateQueries checks the queries together with the metrics that are built in.

@@ -43,7 +43,7 @@ func codeReason(err *pgconn.PgError) string {
 		return collector.ReasonStarting
 	case "57P01", "57P02":
 		return collector.ReasonStopping
-	case "3D000":
+	case "3D000", "57P04":
 		return collector.ReasonDatabase
 	case "42501":
 		return collector.ReasonPermission

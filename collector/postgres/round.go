@@ -86,7 +86,7 @@ func (r *round) begin(ctx context.Context) (err error) {
 	if r.session, err = dial(ctx, r.cfg); err != nil {
 		return redacted(err, r.cfg)
 	}
-	list := query{name: "databases", sql: `SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate
+	list := query{name: "databases", sql: `SELECT datname FROM pg_database WHERE datname = current_database() OR datallowconn AND NOT datistemplate
 		ORDER BY datname <> current_database(), datname`}
 	run, err := r.session.send(ctx, []query{list})
 	if err != nil {
@@ -136,7 +136,7 @@ func (r *round) read(ctx context.Context, name string, wanted func(*view) bool) 
 	p := &place{name: name}
 	deadline, _ := ctx.Deadline()
 	left := min(time.Until(deadline), longestQuery)
-	queries := []query{{name: "server", sql: serverSQL, params: [][]byte{statementTimeout(left)}}}
+	queries := []query{serverQuery(left, 1)}
 	for _, v := range r.views {
 		if !wanted(v) || !inVersion(s.major, v.since, v.until) {
 			continue

@@ -46,18 +46,6 @@ var connectionsView = view{
 		FROM pg_stat_get_activity(NULL) WHERE backend_type = 'client backend') n`,
 }
 
-// pendingView counts settings whose value in the files waits for a restart.
-var pendingView = view{
-	part: partSettings, name: "pending_settings",
-	labels: []string{"name"},
-	values: []value{{
-		family: gauge("chronoops_postgres_setting_pending_restart",
-			"1 for a setting that was changed in the configuration files and waits for a restart of the server.", "name"),
-		expr: "1",
-	}},
-	from: "FROM pg_settings WHERE pending_restart",
-}
-
 // fileSettingsView reads what the configuration files say now; superusers may, and who is granted it.
 var fileSettingsView = view{
 	part: partFileSettings, name: "file_settings",

@@ -17,8 +17,10 @@ import (
 const (
 	applicationName = "chronoops"
 
-	// lockTimeout keeps a scrape from queueing behind a lock, where it would hold up everybody after it.
-	lockTimeout = 250 * time.Millisecond
+	// lockTimeout keeps a scrape from queueing behind a lock, where it would hold up everybody after it. It is less where
+	// so many queries, each waiting for a lock on a catalog, would take more than half of the time there is.
+	lockTimeout      = 250 * time.Millisecond
+	leastLockTimeout = 10 * time.Millisecond
 	// idleTimeout ends our session's transaction should the program stop in the middle of one.
 	idleTimeout = 10 * time.Second
 	// oldest is the first major version whose views are the ones we read.
@@ -34,7 +36,13 @@ var initSQL = fmt.Sprintf(`SELECT set_config('search_path', 'pg_catalog, pg_temp
 
 // serverSQL opens every scrape: it hands the scrape's deadline to the server and tells whom we talk to.
 const serverSQL = `SELECT set_config('statement_timeout', $1, false), version(),
-	pg_has_role('pg_read_all_stats', 'USAGE')::text`
+	pg_has_role('pg_read_all_stats', 'USAGE')::text, set_config('lock_timeout', $2, false)`
+
+// serverQuery bounds the n queries of a scrape that has so much time left.
+func serverQuery(left time.Duration, n int) query {
+	lock := min(max(left/2/time.Duration(max(n, 1)), leastLockTimeout), lockTimeout)
+	return query{name: "server", sql: serverSQL, params: [][]byte{statementTimeout(left), milliseconds(lock)}}
+}
 
 // timeoutQuery bounds the queries after it.
 func timeoutQuery(d time.Duration) query {

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -33,7 +34,8 @@ var statementText = counter("pg_stat_statements_query_id",
 type statementTexts struct {
 	of    *statements
 	now   func() time.Time
-	known map[string]string // by queryid
+	known map[string]string // by queryid; empty if the server has none
+	asked []string
 	read  time.Time
 }
 
@@ -53,8 +55,8 @@ func (s *statementTexts) missing() []string {
 }
 
 func (s *statementTexts) begin() [][]byte {
-	s.read = s.now()
-	return [][]byte{[]byte("{" + strings.Join(s.missing(), ",") + "}")}
+	s.read, s.asked = s.now(), s.missing()
+	return [][]byte{[]byte("{" + strings.Join(s.asked, ",") + "}")}
 }
 
 func (s *statementTexts) row(_ *samples, row [][]byte) error {
@@ -65,8 +67,11 @@ func (s *statementTexts) row(_ *samples, row [][]byte) error {
 func (s *statementTexts) end(out *samples) error {
 	kept := make(map[string]string)
 	for _, id := range s.of.ids() {
-		if text, ok := s.known[id]; ok {
+		text, ok := s.known[id]
+		if ok || slices.Contains(s.asked, id) {
 			kept[id] = text
+		}
+		if text != "" {
 			out.put(statementText, 1, id, text)
 		}
 	}

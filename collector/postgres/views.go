@@ -67,7 +67,7 @@ func views() []*view {
 		&activityView, &statDatabaseView, &locksView, &blockingView, &blockingView13, &connectionsView, &replicationView, &receiverView, &statReplicationView, &standbysView,
 		&slotsView, &databaseView, &bgwriterView, &bgwriterView17, &checkpointerView, &archiverView, &walView, &postmasterView,
 		&statWALView, &statWALView18, &ioView, &horizonView, &vacuumProgressView, &progressView13, &progressView, &conflictsView,
-		&rolesView, &settingsView, &pendingView, &tablesView, &tableIOView, &statWalReceiverView, &wraparoundView, &xlogView,
+		&rolesView, &settingsView, &tablesView, &tableIOView, &statWalReceiverView, &wraparoundView, &xlogView,
 		&longTransactionsView, &idleView, &autovacuumView, &indexIOView, &indexesView, &buffercacheView, &statementsView, &statementTextsView,
 		&fileSettingsView, &unusedIndexesView, &largestUnusedView, &databaseSizeView, &tableSizesView,
 		&tableBloatView, &indexBloatView, &bloatUnknownView,
