@@ -18,7 +18,7 @@ LDFLAGS     := -s -w \
 	-X $(VERSION_PKG).BuildDate=$(shell date -u +%Y%m%d-%H:%M:%S)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-postgres prepare demo lint bench compare fuzz generate clean
+.PHONY: help run build test test-postgres test-redis prepare demo lint bench compare fuzz generate clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,7 +45,6 @@ test-postgres: ## Run the tests of what talks to PostgreSQL against each version
 		$(GO) test -count 1 -run 'Postgres|Standby' ./tools/stack; \
 	done
 
-.PHONY: test-redis
 test-redis: ## Run the tests of what talks to Redis against each version in REDIS
 	@$(GO) run ./tools/prepare -all
 	@set -e; for version in $(REDIS); do \
