@@ -18,7 +18,7 @@ LDFLAGS     := -s -w \
 	-X $(VERSION_PKG).BuildDate=$(shell date -u +%Y%m%d-%H:%M:%S)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-postgres test-redis prepare demo lint bench fuzz generate clean
+.PHONY: help run build test test-postgres test-redis prepare demo lint bench compare fuzz generate clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,7 +29,7 @@ run: build ## Build and start chronoops with the shipped configuration; repairs 
 build: ## Build bin/chronoops
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='$(LDFLAGS)' -o bin/chronoops ./cmd/chronoops
 
-prepare: ## Get the servers that tests and demo run (Debian packages, Prometheus, Alertmanager) into a cache
+prepare: ## Get the servers and exporters that tests and demo run (Debian packages, Prometheus family) into a cache
 	@$(GO) run ./tools/prepare
 
 test: prepare ## Run every test
@@ -63,6 +63,9 @@ lint: ## Run the linters of .golangci.yml
 bench: build prepare ## Run the benchmarks and show the size of the binary
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 	@ls -l bin/chronoops
+
+compare: build prepare ## Measure chronoops beside the exporters (those of PEERS_DIR or PATH, else prepared ones); writes dist/compare
+	@$(GO) run ./tools/compare -chronoops=bin/chronoops
 
 fuzz: ## Run every fuzz target for FUZZTIME each
 	@set -e; for pkg in $$($(GO) list ./...); do \

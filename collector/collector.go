@@ -19,12 +19,13 @@ var ErrNoData = errors.New("no data")
 // Type is the kind of a metric family.
 type Type int
 
-// The types a Writer records. Histogram is for declaring families that arrive through Writer.Gather only.
+// The types of families. Histogram and Summary are for declaring families that arrive through Writer.Gather only.
 const (
 	Untyped Type = iota
 	Counter
 	Gauge
 	Histogram
+	Summary
 )
 
 // String returns the type's name in the text exposition format.
@@ -38,6 +39,8 @@ func (t Type) String() string {
 		return "gauge"
 	case Histogram:
 		return "histogram"
+	case Summary:
+		return "summary"
 	default:
 		return fmt.Sprintf("type(%d)", int(t))
 	}

@@ -36,6 +36,8 @@ const (
 	ReasonFull        = "too_many_connections" // the server accepts no more clients
 	ReasonStarting    = "starting_up"          // recovering, or loading its data
 	ReasonStopping    = "shutting_down"        // going away
+	ReasonNoPrimary   = "no_primary"           // a replica that lost its primary and serves no old data
+	ReasonBusy        = "busy"                 // occupied by one long command
 	ReasonError       = "error"                // anything else; the log tells
 )
 

@@ -31,8 +31,8 @@ func newFamily(f *Family) *family {
 	if f.Name == "" {
 		panic("collector: a family has no name")
 	}
-	if f.Type == Histogram {
-		panic("collector: " + f.Name + " is a histogram: hand it over with Writer.Gather")
+	if f.Type == Histogram || f.Type == Summary {
+		panic("collector: " + f.Name + " is a " + f.Type.String() + ": hand it over with Writer.Gather")
 	}
 	fam := &family{
 		decl:   f,

@@ -2,15 +2,26 @@ package collector
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/model"
 )
+
+// Registry is a Collector without parts that passes on what a registry gathers.
+type Registry struct{ prometheus.Gatherer }
+
+// Parts implements Collector.
+func (Registry) Parts() []Part { return nil }
+
+// Collect implements Collector.
+func (r Registry) Collect(_ context.Context, w *Writer) error { return w.Gather(r.Gatherer) }
 
 // cleanFamily returns mf with names and texts that every server reads, without metrics that cannot be encoded or come
 // twice. It returns nil if nothing is left, the number of duplicates it dropped, and the first reason to drop anything

@@ -74,7 +74,7 @@ func (r *restless) Collect(_ context.Context, w *Writer) error {
 func TestNothingGrows(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	s, err := NewSet([]*Unit{NewUnit("restless", newRestless(), log), NewUnit("fake", &fake{parts: []string{"a", "b"}}, log)},
-		SetOptions{Own: prometheus.NewRegistry(), LegacyNames: true, Logger: log})
+		SetOptions{Own: []*Unit{ownUnit(prometheus.NewRegistry())}, LegacyNames: true, Logger: log})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,10 +5,9 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 // DefaultTimeout is how long a scrape may take if the client names no timeout.
@@ -18,7 +17,7 @@ const DefaultTimeout = 10 * time.Second
 type Set struct {
 	units   []*Unit
 	all     []answer // those of a scrape that asks for everything, without results
-	own     *Unit    // the process's own metrics, nil for none
+	own     []*Unit  // the process's own metrics
 	legacy  bool
 	log     *slog.Logger
 	known   []string
@@ -33,7 +32,9 @@ type Set struct {
 // SetOptions are what a Set needs besides its units.
 type SetOptions struct {
 	Selection Selection
-	Own       prometheus.Gatherer // the process's own metrics, part of every scrape; may be nil
+	// Own are the process's own metrics. They are part of every scrape, whatever is selected, and nothing is reported
+	// about them.
+	Own []*Unit
 	// LegacyNames exposes families that have a legacy name under both names.
 	LegacyNames bool
 	Logger      *slog.Logger
@@ -44,7 +45,7 @@ func NewSet(units []*Unit, o SetOptions) (*Set, error) {
 	if err := checkParts(units); err != nil {
 		return nil, err
 	}
-	s := &Set{units: units, legacy: o.LegacyNames, log: o.Logger, w: newWriter(nil), warned: make(map[string]bool)}
+	s := &Set{units: units, own: slices.Clone(o.Own), legacy: o.LegacyNames, log: o.Logger, w: newWriter(nil), warned: make(map[string]bool)}
 	for _, u := range units {
 		for _, p := range u.parts {
 			s.known = append(s.known, p.Name)
@@ -53,9 +54,6 @@ func NewSet(units []*Unit, o SetOptions) (*Set, error) {
 			}
 		}
 	}
-	if o.Own != nil {
-		s.own = NewUnit("own", ownMetrics{o.Own}, o.Logger)
-	}
 	s.all = s.answers(s.enabled)
 	return s, nil
 }
@@ -63,15 +61,10 @@ func NewSet(units []*Unit, o SetOptions) (*Set, error) {
 // Enabled returns the names of the parts that are on.
 func (s *Set) Enabled() []string { return slices.Clone(s.enabled) }
 
-// ownMetrics passes on the process's own metrics, isolated like any collector.
-type ownMetrics struct{ g prometheus.Gatherer }
-
-func (ownMetrics) Parts() []Part                                { return nil }
-func (o ownMetrics) Collect(_ context.Context, w *Writer) error { return w.Gather(o.g) }
-
 // answer is what became of one unit in one scrape.
 type answer struct {
 	unit *Unit
+	own  bool // of the process itself
 	mask string
 	run  *run // started by the scrape; nil if another one's is running
 	res  *result
@@ -86,8 +79,8 @@ func (s *Set) answers(selected []string) (list []answer) {
 			list = append(list, answer{unit: u, mask: mask})
 		}
 	}
-	if s.own != nil {
-		list = append(list, answer{unit: s.own})
+	for _, u := range s.own {
+		list = append(list, answer{unit: u, own: true, mask: strings.Repeat("1", len(u.parts))})
 	}
 	return list
 }
@@ -142,8 +135,9 @@ func (s *Set) snapshot(answers []answer) *Snapshot {
 		} else if errors.Is(a.err, errBusy) {
 			a.unit.log.Debug("Collector is still running from an earlier scrape")
 		}
-		if a.unit == s.own {
-			ownFailed = a.res == nil || a.res.err != nil
+		if a.own {
+			ownFailed = ownFailed || a.res.failed()
+			continue
 		}
 		for i, p := range a.unit.parts {
 			if selected(a.mask, i) {

@@ -63,7 +63,7 @@ func newTestSet(t *testing.T, own prometheus.Gatherer, cs ...*fake) (*Set, *sync
 	for _, c := range cs {
 		units = append(units, NewUnit(c.parts[0], c, log))
 	}
-	s, err := NewSet(units, SetOptions{Own: own, Logger: log})
+	s, err := NewSet(units, SetOptions{Own: []*Unit{ownUnit(own)}, Logger: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -372,7 +372,7 @@ func TestSetsShareUnits(t *testing.T) {
 			return nil
 		}
 		unit := NewUnit("shared", c, log)
-		metrics, err := NewSet([]*Unit{NewUnit("host", &fake{parts: []string{"host"}}, log), unit}, SetOptions{Own: prometheus.NewRegistry(), Logger: log})
+		metrics, err := NewSet([]*Unit{NewUnit("host", &fake{parts: []string{"host"}}, log), unit}, SetOptions{Own: []*Unit{ownUnit(prometheus.NewRegistry())}, Logger: log})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -382,7 +382,7 @@ func TestSetsShareUnits(t *testing.T) {
 		}
 		e := newTestExposer(ExposerOptions{})
 		metricsHandler := e.Metrics(func() *Set { return metrics })
-		probeHandler := ProbeHandler{Exposer: newTestExposer(ExposerOptions{}), Lookup: func(string) *Set { return probe }}
+		probeHandler := ProbeHandler{Exposer: newTestExposer(ExposerOptions{}), Lookup: func(context.Context, string) *Set { return probe }}
 		var wg sync.WaitGroup
 		at := func(delay time.Duration, h http.Handler, url string, want ...string) {
 			wg.Go(func() {
@@ -447,6 +447,21 @@ func TestOwnMetrics(t *testing.T) {
 	s, _ := newTestSet(t, reg, &fake{parts: []string{"a", "b"}})
 	got := scrape(t, s, time.Minute, Query{Collect: []string{"a"}})
 	if diff := cmp.Diff([]string{`fake{part="a"} 1`, `chronoops_own 1`, `success{collector="a"} 1`}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+
+	// Units of the process itself have parts that nobody selects, and that may have the name of another's.
+	log := slog.New(slog.DiscardHandler)
+	unit := NewUnit("process", &fake{parts: []string{"a"}, collect: func(_ context.Context, w *Writer) error {
+		w.Part("a", func() error { w.Add(&Family{Name: "process"}, 1); return nil })
+		return nil
+	}}, log)
+	s, err := NewSet([]*Unit{NewUnit("a", &fake{parts: []string{"a", "b"}}, log)}, SetOptions{Own: []*Unit{ownUnit(reg), unit}, Logger: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got = scrape(t, s, time.Minute, Query{Collect: []string{"b"}})
+	if diff := cmp.Diff([]string{`fake{part="b"} 1`, `chronoops_own 1`, `success{collector="b"} 1`, `process 1`}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -539,4 +554,8 @@ func TestQuery(t *testing.T) {
 			t.Errorf("%+v: error %v, want %q", test.q, err, test.err)
 		}
 	}
+}
+
+func ownUnit(g prometheus.Gatherer) *Unit {
+	return NewUnit("own", Registry{g}, slog.New(slog.DiscardHandler))
 }

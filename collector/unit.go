@@ -246,49 +246,6 @@ func (u *Unit) guarded(ctx context.Context) (err error) {
 	return u.c.Collect(ctx, u.w)
 }
 
-// logFailures logs what began to fail, fails otherwise than before, or works again.
-func (u *Unit) logFailures(reports []report, err error) {
-	u.logFailure("", err)
-	for i, r := range reports {
-		if r.ran {
-			u.logFailure(u.parts[i].Name, r.err)
-		}
-	}
-}
-
-func (u *Unit) logFailure(part string, err error) {
-	was, outcome := u.failing[part], rank(err)
-	if outcome == failed {
-		u.failing[part] = err
-	} else if was != nil {
-		delete(u.failing, part)
-	}
-	still := outcome == failed && was != nil && was.Error() == err.Error()
-	if outcome == succeeded && was == nil || (still || outcome == hadNothing) && !u.log.Enabled(context.Background(), slog.LevelDebug) {
-		return // the way of nearly every scrape, for which nothing must be allocated
-	}
-	log := u.log
-	if part != "" {
-		log = log.With("part", part)
-	}
-	switch {
-	case outcome == hadNothing:
-		log.Debug("Nothing of this kind to collect", "err", err)
-		return
-	case outcome == succeeded:
-		log.Info("Collection works again")
-		return
-	case still:
-		log.Debug("Collection still fails", "err", err)
-		return
-	}
-	if p := (*panicError)(nil); errors.As(err, &p) {
-		log.Error("Collector panicked; its samples are dropped", "err", err, "stack", string(p.stack))
-		return
-	}
-	log.Error("Collection failed", "err", err)
-}
-
 // checkParts refuses part names that could not be selected or reported apart.
 func checkParts(units []*Unit) error {
 	owner := make(map[string]string)

@@ -193,6 +193,11 @@ type result struct {
 	err      error // what Collect returned
 }
 
+// failed reports whether anything did; a result that did not come failed as a whole.
+func (r *result) failed() bool {
+	return r == nil || rank(r.err) == failed || slices.ContainsFunc(r.reports, func(p report) bool { return rank(p.err) == failed })
+}
+
 // finish returns what was recorded, grouped by family, and forgets series that are long unused.
 func (w *Writer) finish() *result {
 	if w.stale {

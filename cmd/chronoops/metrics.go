@@ -1,11 +1,15 @@
 package main
 
 import (
+	"log/slog"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
 	"github.com/prometheus/common/version"
 
+	"github.com/chronoops/chronoops/collector"
+	"github.com/chronoops/chronoops/collector/host"
 	"github.com/chronoops/chronoops/rules"
 )
 
@@ -19,9 +23,22 @@ type ownMetrics struct {
 func newRegistry(exporterMetrics bool) (*prometheus.Registry, *ownMetrics) {
 	reg := prometheus.NewRegistry()
 	if exporterMetrics {
-		reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		reg.MustRegister(collectors.NewGoCollector())
 	}
 	return reg, registerOwnMetrics(reg)
+}
+
+// newOwnUnits returns what collects the program's own metrics: those of its registry, and process_*.
+func newOwnUnits(reg prometheus.Gatherer, exporterMetrics bool, log *slog.Logger) ([]*collector.Unit, error) {
+	units := []*collector.Unit{collector.NewUnit("own", collector.Registry{Gatherer: reg}, log)}
+	if exporterMetrics {
+		process, err := host.NewProcess()
+		if err != nil {
+			return nil, err
+		}
+		units = append(units, collector.NewUnit("process", process, log))
+	}
+	return units, nil
 }
 
 func registerOwnMetrics(reg prometheus.Registerer) *ownMetrics {

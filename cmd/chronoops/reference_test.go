@@ -183,10 +183,15 @@ func writeCommand(b *strings.Builder, c *kingpin.CmdModel, parent string, level 
 	}
 }
 
+// switchesPart tells the flags that are described together.
+func switchesPart(flag string) bool {
+	return slices.ContainsFunc(knownParts(), func(p collector.Part) bool { return flag == "collector."+p.Name })
+}
+
 func writeFlags(b *strings.Builder, flags []*kingpin.FlagModel) {
 	b.WriteString("| flag | default | meaning |\n| --- | --- | --- |\n")
 	for _, f := range flags {
-		if f.Hidden || strings.HasPrefix(f.Name, "collector.") && f.Name != "collector.disable-defaults" || strings.HasPrefix(f.Name, "help-") || strings.HasPrefix(f.Name, "completion-") {
+		if f.Hidden || switchesPart(f.Name) || strings.HasPrefix(f.Name, "help-") || strings.HasPrefix(f.Name, "completion-") {
 			continue
 		}
 		name := "--" + f.Name

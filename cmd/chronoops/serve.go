@@ -57,6 +57,7 @@ type server struct {
 
 	mu         sync.Mutex // one load of the configuration at a time
 	config     atomic.Pointer[config]
+	ownUnits   []*collector.Unit
 	targets    []target
 	exposition atomic.Pointer[exposition]
 	free       atomic.Pointer[freeHandler]
@@ -82,7 +83,10 @@ func serve(ctx context.Context, f *serveFlags, con console) int {
 
 func (s *server) start(ctx context.Context) (err error) {
 	s.log.Info("Starting chronoops", "version", version.Info(), "build", version.BuildContext())
-	runtime.GOMAXPROCS(min(2, runtime.GOMAXPROCS(0))) // parallel reads of sysfs only wait for each other in the kernel
+	if s.f.maxProcs < 1 {
+		return fmt.Errorf("--runtime.gomaxprocs=%d: at least 1 is needed", s.f.maxProcs)
+	}
+	runtime.GOMAXPROCS(s.f.maxProcs)
 	if s.getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
@@ -94,6 +98,9 @@ func (s *server) start(ctx context.Context) (err error) {
 		return err
 	}
 	if err := s.bind(ctx); err != nil {
+		return err
+	}
+	if s.ownUnits, err = newOwnUnits(s.registry, !s.f.disableExporter, s.log); err != nil {
 		return err
 	}
 	if s.host, err = newHostUnits(s.f.host, s.log); err != nil {
@@ -161,7 +168,7 @@ func (s *server) prepare(c *config) (p *prepared, err error) {
 	for _, reason := range ignored {
 		s.log.Warn("Variable of the environment ignored; it names no target that can be watched", "err", reason)
 	}
-	if p.exposition, err = newExposition(s.host, p.targets, s.registry, s.f.selection, s.log); err != nil {
+	if p.exposition, err = newExposition(s.host, p.targets, s.ownUnits, s.f.selection, s.log); err != nil {
 		return p, err
 	}
 	p.free, err = newFreeHandler(c.Probe, s.prober, s.log)

@@ -69,3 +69,40 @@ func TestScrape(t *testing.T) {
 		t.Errorf("success of one part (-want +got):\n%s", diff)
 	}
 }
+
+func TestParseText(t *testing.T) {
+	x, err := collectortest.ParseText(`# TYPE a_total counter
+a_total{b="1",a="x \"y\""} 3
+a_total{c="2"} 4
+# TYPE h histogram
+h_bucket{le="0.5"} 1
+h_bucket{le="+Inf"} 2
+h_sum 1.5
+h_count 2
+plain -1
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var interfaces []string
+	for _, e := range x.Families() {
+		interfaces = append(interfaces, e.Interface())
+	}
+	if diff := cmp.Diff([]string{"a_total{a,b,c} counter", "h{} histogram", "plain{} untyped"}, interfaces); diff != "" {
+		t.Error(diff)
+	}
+	want := map[string]float64{`a_total{a="x \"y\"",b="1"}`: 3, `a_total{c="2"}`: 4}
+	if diff := cmp.Diff(want, x["a_total"].Series); diff != "" {
+		t.Error(diff)
+	}
+	want = map[string]float64{`h_bucket{le="0.5"}`: 1, `h_bucket{le="+Inf"}`: 2, "h_sum{}": 1.5, "h_count{}": 2}
+	if diff := cmp.Diff(want, x["h"].Series); diff != "" {
+		t.Error(diff)
+	}
+	if x["plain"].Series["plain{}"] != -1 {
+		t.Errorf("plain: %v", x["plain"].Series)
+	}
+	if _, err := collectortest.ParseText("no metrics here\n"); err == nil {
+		t.Error("text without metrics was accepted")
+	}
+}

@@ -13,6 +13,8 @@ const (
 	diskFields = 17
 )
 
+var diskArea = area{name: "diskstats", families: diskFamilies, open: openDisks}
+
 // diskStat is a column of /proc/diskstats (Documentation/admin-guide/iostats.rst) and what it is divided by.
 type diskStat struct {
 	family *collector.Family
@@ -85,18 +87,69 @@ func parseDiskstats(b []byte, yield func(d *disk)) error {
 	return nil
 }
 
-func (k *Kernel) recordDisks(w *collector.Writer) (err error) {
-	if k.buf, err = k.diskstats.read(k.buf); err != nil {
+// knownDisk is what is held of a disk between collections.
+type knownDisk struct {
+	major, minor uint64
+	skip         bool
+	series       [diskFields]*collector.Series
+	facts        diskFacts
+	round        uint64 // the collection that saw it last
+}
+
+// diskReader holds the disks between collections.
+type diskReader struct {
+	s    *sources
+	f    *file
+	skip func(name string) bool
+
+	w     *collector.Writer // that the series belong to
+	disks map[string]*knownDisk
+}
+
+func openDisks(s *sources) (reader, error) {
+	skip, err := s.o.Disks.only()
+	if err != nil {
+		return nil, err
+	}
+	r := &diskReader{s: s, f: s.proc("diskstats"), skip: skip}
+	return r.record, nil
+}
+
+func (r *diskReader) record(w *collector.Writer) error {
+	b, err := r.s.content(r.f)
+	if err != nil {
 		return err
 	}
-	return parseDiskstats(k.buf, func(d *disk) {
+	if r.w != w {
+		r.w, r.disks = w, make(map[string]*knownDisk)
+	}
+	if err := parseDiskstats(b, r.recordDisk); err != nil {
+		return err
+	}
+	for name, d := range r.disks {
+		if d.round != r.s.round {
+			delete(r.disks, name)
+		}
+	}
+	return nil
+}
+
+func (r *diskReader) recordDisk(d *disk) {
+	known := r.disks[string(d.name)]
+	if known == nil || known.major != d.major || known.minor != d.minor {
 		name := string(d.name)
-		if k.skipDisk(name) {
-			return
+		known = &knownDisk{major: d.major, minor: d.minor, skip: r.skip(name), facts: newDiskFacts(r.s, d)}
+		r.disks[name] = known
+	}
+	known.round = r.s.round
+	if known.skip {
+		return
+	}
+	for i, stat := range diskStats[:d.n] {
+		if known.series[i] == nil {
+			known.series[i] = r.w.Series(stat.family, known.facts.name)
 		}
-		for i, s := range diskStats[:d.n] {
-			w.Add(s.family, float64(d.values[i])/s.unit, name)
-		}
-		k.recordUdev(w, name, d.major, d.minor)
-	})
+		known.series[i].Set(float64(d.values[i]) / stat.unit)
+	}
+	known.facts.record(r.s, r.w)
 }

@@ -1,12 +1,12 @@
 package host
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"slices"
 	"sync"
 	"time"
 
@@ -42,7 +42,11 @@ type Filesystem struct {
 	skipMount  func(mountPoint string) bool
 	skipFSType func(fstype string) bool
 	statfs     func(path string, buf *unix.Statfs_t) error
-	buf        []byte
+
+	tables []file  // in which mounts are looked up, the first that can be read
+	buf    []byte  // of the table read last
+	text   []byte  // of the table that listed was made from
+	listed []mount // of text, without what is excluded
 
 	mu    sync.Mutex
 	calls map[string]*statCall // under way, by mount point
@@ -57,16 +61,21 @@ type statCall struct {
 
 // NewFilesystem returns a collector over o.
 func NewFilesystem(o Options) (*Filesystem, error) {
-	skipMount, err := exclude("mount points", o.MountPointsExclude)
+	skipMount, err := o.MountPoints.only()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("collector filesystem: mount points: %w", err)
 	}
-	skipFSType, err := exclude("file system types", o.FSTypesExclude)
+	skipFSType, err := o.FSTypes.only()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("collector filesystem: file system types: %w", err)
 	}
 	return &Filesystem{
 		o: o, skipMount: skipMount, skipFSType: skipFSType, statfs: statfs, calls: make(map[string]*statCall),
+		// The mounts of process 1 are the host's even if this process has some of its own.
+		tables: []file{
+			{path: filepath.Join(o.ProcFS, "1/mountinfo")},
+			{path: filepath.Join(o.ProcFS, "self/mountinfo")},
+		},
 	}, nil
 }
 
@@ -83,6 +92,13 @@ func (f *Filesystem) Parts() []collector.Part {
 	return []collector.Part{{Name: "filesystem", Default: true, Families: fsFamilies}}
 }
 
+// Close closes the table of mounts; a later collection opens it again.
+func (f *Filesystem) Close() {
+	for i := range f.tables {
+		f.tables[i].close()
+	}
+}
+
 // Collect implements collector.Collector.
 func (f *Filesystem) Collect(ctx context.Context, w *collector.Writer) error {
 	w.Part("filesystem", func() error {
@@ -90,9 +106,11 @@ func (f *Filesystem) Collect(ctx context.Context, w *collector.Writer) error {
 		if err != nil {
 			return err
 		}
-		points := make([]string, 0, len(mounts)) // one point may have several mounts above each other
+		points := make([]string, 0, len(mounts))
+		seen := make(map[string]bool, len(mounts)) // one point may have several mounts above each other
 		for _, m := range mounts {
-			if !slices.Contains(points, m.point) {
+			if !seen[m.point] {
+				seen[m.point] = true
 				points = append(points, m.point)
 			}
 		}
@@ -113,13 +131,17 @@ func (f *Filesystem) Collect(ctx context.Context, w *collector.Writer) error {
 // mounts returns what is mounted and not excluded, without repetitions.
 func (f *Filesystem) mounts() ([]mount, error) {
 	var err error
-	// Those of process 1 are the host's even if this process has mounts of its own.
-	f.buf, err = readFile(filepath.Join(f.o.ProcFS, "1/mountinfo"), f.buf)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-		f.buf, err = readFile(filepath.Join(f.o.ProcFS, "self/mountinfo"), f.buf)
+	for i := range f.tables {
+		f.buf, err = f.tables[i].read(f.buf)
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+			break
+		}
 	}
 	if err != nil {
 		return nil, err
+	}
+	if f.listed != nil && bytes.Equal(f.buf, f.text) { // as nearly always
+		return f.listed, nil
 	}
 	all, err := parseMountinfo(f.buf)
 	if err != nil {
@@ -141,6 +163,7 @@ func (f *Filesystem) mounts() ([]mount, error) {
 		seen[l] = len(kept)
 		kept = append(kept, m)
 	}
+	f.text, f.listed = append(f.text[:0], f.buf...), kept
 	return kept, nil
 }
 
@@ -251,11 +274,4 @@ func record(w *collector.Writer, m mount, call *statCall) {
 	add(fsFilesFree, float64(s.Ffree))
 	add(fsPurgeable, 0)
 	w.Add(fsMountInfo, 1, m.device, m.major, m.minor, m.point)
-}
-
-func bool01(b bool) float64 {
-	if b {
-		return 1
-	}
-	return 0
 }

@@ -79,8 +79,13 @@ func FuzzStat(f *testing.F) {
 			intr: theirs.IRQTotal, ctxt: theirs.ContextSwitches, btime: theirs.BootTime,
 			processes: theirs.ProcessCreated, running: theirs.ProcessesRunning, blocked: theirs.ProcessesBlocked,
 		}
+		if v := theirs.SoftIRQ; ours.hasSoftirqs {
+			want.softirqs = [softirqFields]uint64{
+				v.Hi, v.Timer, v.NetTx, v.NetRx, v.Block, v.BlockIoPoll, v.Tasklet, v.Sched, v.Hrtimer, v.Rcu,
+			}
+		}
 		got := ours
-		got.cpus = nil
+		got.cpus, got.hasSoftirqs = nil, false
 		if diff := cmp.Diff(want, got, cmp.AllowUnexported(kernelStat{})); diff != "" {
 			t.Errorf("(-procfs +ours):\n%s", diff)
 		}
@@ -106,7 +111,7 @@ func FuzzMeminfo(f *testing.F) {
 	seed(f, "meminfo")
 	f.Fuzz(func(t *testing.T, data []byte) {
 		ours := make(map[string]float64)
-		err := parseMeminfo(data, func(key []byte, v float64) { ours[string(key)] = v })
+		err := parseMeminfo(data, func(field int, v float64) { ours[memFields[field].key] = v })
 		if err != nil || !plain(data) {
 			return
 		}

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -48,19 +47,42 @@ func fixture(t testing.TB) Options {
 	return o
 }
 
-func fixtureKernel(t testing.TB) *Kernel {
+func fixtureKernel(t testing.TB) *Group {
 	t.Helper()
-	k, err := NewKernel(fixture(t))
+	o := fixture(t)
+	o.RootFS = filepath.Join(filepath.Dir(o.ProcFS), "root")
+	return fixtureGroup(t, o)
+}
+
+// fixtureGroup is a Group of all kernel areas at a fixed time.
+func fixtureGroup(t testing.TB, o Options) *Group {
+	t.Helper()
+	s := newSources(o)
+	s.now = func() time.Time {
+		return time.Date(2026, 11, 22, 12, 0, 0, 250e6, time.FixedZone("CET", 3600))
+	}
+	s.uname = func() (utsname, error) {
+		return utsname{"Linux", "6.12.0", "#1 SMP", "x86_64", "pod-1", "(none)"}, nil
+	}
+	s.adjtimex = func(t *unix.Timex) (int, error) {
+		*t = unix.Timex{
+			Offset: -1500, Freq: 655360, Maxerror: 16000, Esterror: 20, Status: unix.STA_PLL, Constant: 7, Tick: 10000,
+			Ppsfreq: 65536, Jitter: 2, Shift: 3, Stabil: 65536, Jitcnt: 4, Calcnt: 5, Errcnt: 6, Stbcnt: 8, Tai: 37,
+		}
+		return unix.TIME_OK, nil
+	}
+	s.pageSize = 4096
+	return newTestGroup(t, s, kernelAreas())
+}
+
+func newTestGroup(t testing.TB, s *sources, areas []area) *Group {
+	t.Helper()
+	g, err := newGroup(s, areas)
 	if err != nil {
 		t.Fatal(err)
 	}
-	k.now = func() time.Time {
-		return time.Date(2026, 11, 22, 12, 0, 0, 250e6, time.FixedZone("CET", 3600))
-	}
-	k.uname = func() (utsname, error) {
-		return utsname{"Linux", "6.12.0", "#1 SMP", "x86_64", "web1", "(none)"}, nil
-	}
-	return k
+	t.Cleanup(g.Close)
+	return g
 }
 
 func fixtureFilesystem(t testing.TB) *Filesystem {
@@ -113,14 +135,26 @@ func TestFilesystemGolden(t *testing.T) {
 }
 
 func TestLint(t *testing.T) {
-	// The names are node_exporter's, those of memory made from the kernel's words.
-	except := []string{"node_intr_total"}
-	for _, f := range meminfoFamilies {
+	// The names are node_exporter's, those of memory and netstat made from the kernel's words.
+	except := []string{"node_intr_total", "node_entropy_available_bits", "node_entropy_pool_size_bits"}
+	for _, f := range slices.Concat(meminfoFamilies, numaFamilies, netstatFamilies) {
 		except = append(except, f.Name)
 	}
 	collectortest.Lint(t, fixtureKernel(t), except...)
 	collectortest.Lint(t, fixtureFilesystem(t))
 }
+
+// more are the lines of /proc/meminfo that node_exporter does not know.
+var more = func() map[string]bool {
+	m := make(map[string]bool)
+	for _, name := range []string{
+		"Balloon", "CmaFree", "CmaTotal", "DirectMap4M", "FileHugePages", "FilePmdMapped", "Hugetlb",
+		"KReclaimable", "SecPageTables", "Unaccepted",
+	} {
+		m["node_memory_"+name+"_bytes"] = true
+	}
+	return m
+}()
 
 // TestNames compares what is declared with what node_exporter emits: name, labels and type.
 func TestNames(t *testing.T) {
@@ -128,42 +162,35 @@ func TestNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	theirs := make(map[string]string)
+	theirs := make(map[string]bool)
 	for line := range strings.Lines(string(list)) {
-		if name, _, ok := strings.Cut(line, "{"); ok && !strings.HasPrefix(line, "#") {
-			theirs[name] = strings.TrimSpace(line)
+		if !strings.HasPrefix(line, "#") {
+			theirs[strings.TrimSpace(line)] = true
 		}
 	}
-	more := map[string]bool{} // lines of /proc/meminfo that node_exporter does not know
-	for _, name := range []string{
-		"Balloon", "CmaFree", "CmaTotal", "DirectMap4M", "FileHugePages", "FilePmdMapped", "Hugetlb",
-		"KReclaimable", "SecPageTables", "Unaccepted",
-	} {
-		more["node_memory_"+name+"_bytes"] = true
-	}
-	for _, part := range append(fixtureKernel(t).Parts(), fixtureFilesystem(t).Parts()...) {
+	for _, part := range Parts() {
 		for _, f := range part.Families {
 			labels := slices.Sorted(slices.Values(f.Labels))
 			ours := fmt.Sprintf("%s{%s} %s", f.Name, strings.Join(labels, ","), f.Type)
-			if theirs[f.Name] != ours && !more[f.Name] {
-				t.Errorf("%s: node_exporter has %q", ours, theirs[f.Name])
+			if !theirs[ours] && !more[f.Name] {
+				t.Errorf("node_exporter has no %s", ours)
 			}
-			delete(theirs, f.Name)
+			delete(theirs, ours)
 		}
 	}
-	for _, line := range theirs {
+	for line := range theirs {
 		t.Errorf("not declared: %s", line)
 	}
 }
 
 // TestThisHost reads the machine that the test runs on.
 func TestThisHost(t *testing.T) {
-	k, err := NewKernel(Defaults())
-	if err != nil {
-		t.Fatal(err)
-	}
+	k := newTestGroup(t, newSources(Defaults()), kernelAreas())
 	text, success := collectortest.Scrape(t, k)
-	for _, part := range []string{"cpu", "stat", "meminfo", "loadavg", "netdev", "uname", "time"} {
+	for _, part := range []string{
+		"cpu", "stat", "meminfo", "loadavg", "uname", "time",
+		"netdev", "netclass", "netstat", "sockstat", "softnet", "udp_queues", "arp", "tcpstat",
+	} {
 		if !success[part] {
 			t.Errorf("part %s failed", part)
 		}
@@ -188,15 +215,18 @@ func TestThisHost(t *testing.T) {
 
 func TestMissingFiles(t *testing.T) {
 	o := Defaults()
-	o.ProcFS, o.SysFS, o.UdevData = t.TempDir(), t.TempDir(), t.TempDir()
-	k, err := NewKernel(o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	o.ProcFS, o.SysFS, o.UdevData, o.RootFS = t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir()
+	k := newTestGroup(t, newSources(o), kernelAreas())
 	_, success := collectortest.Scrape(t, k)
 	want := map[string]bool{
 		"cpu": false, "stat": false, "meminfo": false, "loadavg": false, "diskstats": false,
-		"netdev": false, "uname": true, "time": true,
+		"netdev": false, "netclass": false, "netstat": false, "sockstat": false, "softnet": false, "udp_queues": false,
+		"arp": false, "conntrack": false, "bonding": false, "tcpstat": false, "uname": true, "time": true,
+		"cpufreq": false, "entropy": false, "filefd": false, "interrupts": false, "kernel_hung": false, "mdadm": false,
+		"os": false, "pressure": false, "processes": false, "schedstat": false, "selinux": true, "softirqs": false,
+		"timex": true, "vmstat": false, "xfs": false,
+		"buddyinfo": false, "cgroups": false, "cpu_vulnerabilities": false, "ksmd": false, "meminfo_numa": false,
+		"slabinfo": false, "zoneinfo": false,
 	}
 	if diff := cmp.Diff(want, success); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -212,16 +242,15 @@ func TestMissingFiles(t *testing.T) {
 
 func TestBadExpressions(t *testing.T) {
 	for name, set := range map[string]func(o *Options){
-		"mount points": func(o *Options) { o.MountPointsExclude = "(" },
-		"types":        func(o *Options) { o.FSTypesExclude = "(" },
-		"disks":        func(o *Options) { o.DisksExclude = "(" },
-		"devices":      func(o *Options) { o.NetDevsExclude = "(" },
+		"mount points": func(o *Options) { o.MountPoints.Exclude = "(" },
+		"types":        func(o *Options) { o.FSTypes.Exclude = "(" },
+		"disks":        func(o *Options) { o.Disks.Exclude = "(" },
+		"devices":      func(o *Options) { o.NetDevs.Include = "(" },
+		"both":         func(o *Options) { o.Disks.Include = "sda" },
 	} {
 		o := Defaults()
 		set(&o)
-		_, kernelErr := NewKernel(o)
-		_, filesystemErr := NewFilesystem(o)
-		if kernelErr == nil && filesystemErr == nil {
+		if _, err := New(o); err == nil {
 			t.Errorf("%s: a broken expression was accepted", name)
 		}
 	}
@@ -342,43 +371,6 @@ func TestManyStuckMounts(t *testing.T) {
 	})
 }
 
-// TestNothingPilesUp scrapes a thousand times.
-func TestNothingPilesUp(t *testing.T) {
-	k := fixtureKernel(t)
-	f := fixtureFilesystem(t)
-	log := slog.New(slog.DiscardHandler)
-	set, err := collector.NewSet([]*collector.Unit{collector.NewUnit("kernel", k, log), collector.NewUnit("fs", f, log)},
-		collector.SetOptions{Logger: log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var goroutines, fds int
-	for i := range 1001 {
-		if _, err := set.Scrape(t.Context(), collector.Query{}); err != nil {
-			t.Fatal(err)
-		}
-		if i == 0 {
-			goroutines, fds = runtime.NumGoroutine(), descriptors(t)
-		}
-	}
-	for range 100 {
-		if runtime.NumGoroutine() <= goroutines {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	if n := runtime.NumGoroutine(); n > goroutines {
-		t.Errorf("%d goroutines, %d before", n, goroutines)
-	}
-	if n := descriptors(t); n > fds {
-		t.Errorf("%d descriptors, %d before", n, fds)
-	}
-	k.Close()
-	if n := descriptors(t); n >= fds {
-		t.Errorf("%d descriptors after Close, %d before", n, fds)
-	}
-}
-
 func descriptors(t *testing.T) int {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")
@@ -389,11 +381,7 @@ func descriptors(t *testing.T) int {
 }
 
 func BenchmarkKernel(b *testing.B) {
-	k, err := NewKernel(Defaults())
-	if err != nil {
-		b.Fatal(err)
-	}
-	benchmark(b, k)
+	benchmark(b, newTestGroup(b, newSources(Defaults()), kernelAreas()))
 }
 
 func BenchmarkFilesystem(b *testing.B) {

@@ -8,6 +8,8 @@ import (
 	"github.com/chronoops/chronoops/collector"
 )
 
+var loadArea = area{name: "loadavg", families: loadFamilies, open: openLoad}
+
 var loadFamilies = []*collector.Family{
 	gauge("node_load1", "Tasks running or in uninterruptible sleep, averaged over 1 minute."),
 	gauge("node_load5", "Tasks running or in uninterruptible sleep, averaged over 5 minutes."),
@@ -27,16 +29,20 @@ func parseLoad(b []byte) (loads [3]float64, err error) {
 	return loads, nil
 }
 
-func (k *Kernel) recordLoad(w *collector.Writer) (err error) {
-	if k.buf, err = k.loadavg.read(k.buf); err != nil {
-		return err
-	}
-	loads, err := parseLoad(k.buf)
-	if err != nil {
-		return err
-	}
-	for i, f := range loadFamilies {
-		w.Add(f, loads[i])
-	}
-	return nil
+func openLoad(s *sources) (reader, error) {
+	f := s.proc("loadavg")
+	return func(w *collector.Writer) error {
+		b, err := s.content(f)
+		if err != nil {
+			return err
+		}
+		loads, err := parseLoad(b)
+		if err != nil {
+			return err
+		}
+		for i, f := range loadFamilies {
+			w.Add(f, loads[i])
+		}
+		return nil
+	}, nil
 }

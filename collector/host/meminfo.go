@@ -1,10 +1,13 @@
 package host
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/chronoops/chronoops/collector"
 )
+
+var meminfoArea = area{name: "meminfo", families: meminfoFamilies, open: openMeminfo}
 
 // memField is a line of /proc/meminfo (fs/proc/meminfo.c).
 type memField struct {
@@ -89,32 +92,32 @@ var meminfoFamilies = func() []*collector.Family {
 	return fs
 }()
 
-// meminfoByKey is fixed once made.
-var meminfoByKey = func() map[string]*collector.Family {
-	byKey := make(map[string]*collector.Family, len(memFields))
+// memFieldByKey is the indices of memFields, fixed once made.
+var memFieldByKey = func() map[string]int {
+	byKey := make(map[string]int, len(memFields))
 	for i, m := range memFields {
-		byKey[m.key] = meminfoFamilies[i]
+		byKey[m.key] = i
 	}
 	return byKey
 }()
 
-// parseMeminfo calls yield for each line of /proc/meminfo, with the value in bytes or as a plain number.
-func parseMeminfo(b []byte, yield func(key []byte, value float64)) error {
+// parseMeminfo calls yield for each line of /proc/meminfo that is one of memFields, with the value in bytes or as a
+// plain number. Other lines may hold anything: kernels of distributions add some.
+func parseMeminfo(b []byte, yield func(field int, value float64)) error {
 	for len(b) > 0 {
 		var line []byte
 		line, b = cutLine(b)
 		key, rest := cutField(line)
-		if key == nil {
+		key, named := bytes.CutSuffix(key, []byte{':'})
+		field, known := memFieldByKey[string(key)]
+		if !named || !known {
 			continue
 		}
 		value, rest := cutField(rest)
 		unit, _ := cutField(rest)
-		if key[len(key)-1] != ':' {
-			return fmt.Errorf("/proc/meminfo: no field name in %q", line)
-		}
 		n, err := parseUint(value)
 		if err != nil {
-			return fmt.Errorf("/proc/meminfo: %s %w", key, err)
+			return fmt.Errorf("/proc/meminfo: %s: %w", key, err)
 		}
 		switch string(unit) {
 		case "":
@@ -123,18 +126,18 @@ func parseMeminfo(b []byte, yield func(key []byte, value float64)) error {
 		default:
 			return fmt.Errorf("/proc/meminfo: %s has the unit %q", key, unit)
 		}
-		yield(key[:len(key)-1], float64(n))
+		yield(field, float64(n))
 	}
 	return nil
 }
 
-func (k *Kernel) recordMeminfo(w *collector.Writer) (err error) {
-	if k.buf, err = k.meminfo.read(k.buf); err != nil {
-		return err
-	}
-	return parseMeminfo(k.buf, func(key []byte, value float64) {
-		if f, ok := meminfoByKey[string(key)]; ok {
-			w.Add(f, value)
+func openMeminfo(s *sources) (reader, error) {
+	f := s.proc("meminfo")
+	return func(w *collector.Writer) error {
+		b, err := s.content(f)
+		if err != nil {
+			return err
 		}
-	})
+		return parseMeminfo(b, func(field int, value float64) { w.Add(meminfoFamilies[field], value) })
+	}, nil
 }

@@ -7,8 +7,12 @@ import (
 	"io/fs"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/chronoops/chronoops/collector"
 )
+
+var netdevArea = area{name: "netdev", families: netFamilies, open: openNetdev}
 
 // netFields are the columns of /proc/net/dev (net/core/net-procfs.c).
 const netFields = 16
@@ -67,32 +71,81 @@ func parseNetDev(b []byte, yield func(name []byte, values *[netFields]uint64)) e
 	return nil
 }
 
-func (k *Kernel) recordNetDevs(w *collector.Writer) (err error) {
-	if k.buf, err = k.netdev.read(k.buf); err != nil {
-		return err
+func openNetdev(s *sources) (reader, error) {
+	skip, err := s.o.NetDevs.only()
+	if err != nil {
+		return nil, err
 	}
-	return parseNetDev(k.buf, func(name []byte, values *[netFields]uint64) {
-		dev := string(name)
-		if k.skipNetDev(dev) {
-			return
+	s.openLinks()
+	f := s.procNet("dev")
+	return func(w *collector.Writer) error {
+		if links, ok := s.readLinks(); ok {
+			for _, l := range links {
+				if !skip(l.name) {
+					l.recordStats(w)
+				}
+			}
+			return nil
 		}
-		for i, v := range values {
-			w.Add(netFamilies[i], float64(v), dev)
+		b, err := s.content(f)
+		if err != nil {
+			return err
 		}
-		if v, err := k.readNohandler(dev); err == nil {
-			w.Add(netFamilies[netFields], float64(v), dev)
-		} else if !errors.Is(err, fs.ErrNotExist) { // an alias has none, and a device may just have gone
-			k.o.Logger.Debug("Cannot read statistics of network device", "device", dev, "err", err)
-		}
-	})
+		return parseNetDev(b, func(name []byte, values *[netFields]uint64) {
+			dev := string(name)
+			if skip(dev) {
+				return
+			}
+			for i, v := range values {
+				w.Add(netFamilies[i], float64(v), dev)
+			}
+			if v, err := s.readNohandler(dev); err == nil {
+				w.Add(netFamilies[netFields], float64(v), dev)
+			} else if !errors.Is(err, fs.ErrNotExist) { // an alias has none, and a device may just have gone
+				s.o.Logger.Debug("Cannot read statistics of network device", "device", dev, "err", err)
+			}
+		})
+	}, nil
 }
 
-func (k *Kernel) readNohandler(dev string) (n uint64, err error) {
+// recordStats sums counters up as the kernel does for /proc/net/dev (dev_seq_printf_stats in net/core/net-procfs.c).
+func (l *link) recordStats(w *collector.Writer) {
+	if l.nstats < statRxNohandler {
+		return
+	}
+	st := &l.stats
+	for i, v := range [netFields]uint64{
+		st[statRxBytes],
+		st[statRxPackets],
+		st[statRxErrors],
+		st[statRxDropped] + st[statRxMissedErrors],
+		st[statRxFifoErrors],
+		st[statRxLengthErrors] + st[statRxOverErrors] + st[statRxCRCErrors] + st[statRxFrameErrors],
+		st[statRxCompressed],
+		st[statMulticast],
+		st[statTxBytes],
+		st[statTxPackets],
+		st[statTxErrors],
+		st[statTxDropped],
+		st[statTxFifoErrors],
+		st[statCollisions],
+		st[statTxCarrierErrors] + st[statTxAbortedErrors] + st[statTxWindowErrors] + st[statTxHeartbeatErrors],
+		st[statTxCompressed],
+	} {
+		w.Add(netFamilies[i], float64(v), l.name)
+	}
+	if l.nstats > statRxNohandler {
+		w.Add(netFamilies[netFields], float64(st[statRxNohandler]), l.name)
+	}
+}
+
+func (s *sources) readNohandler(dev string) (n uint64, err error) {
 	if strings.Contains(dev, "/") {
 		return 0, fs.ErrNotExist
 	}
-	if k.small, err = readFile(k.o.SysFS+"/class/net/"+dev+"/statistics/rx_nohandler", k.small); err != nil {
+	b, err := s.attributeAt(unix.AT_FDCWD, s.sysPath("class/net", dev, "statistics/rx_nohandler"))
+	if err != nil {
 		return 0, err
 	}
-	return parseUint(bytes.TrimSpace(k.small))
+	return parseUint(b)
 }

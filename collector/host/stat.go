@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"strconv"
 
 	"github.com/chronoops/chronoops/collector"
 )
@@ -15,22 +14,24 @@ const (
 	cpuModes      = 8            // fields of a cpu line that are modes; guest and guest_nice follow
 	cpuFields     = cpuModes + 2 // idle is field 3
 	idleField     = 3
+	softirqFields = 10
 )
 
+var statArea = area{name: "stat", families: statFamilies, open: openStat}
+
 var (
-	cpuSeconds  = counter("node_cpu_seconds_total", "Time the CPU spent in each mode.", "cpu", "mode")
-	cpuGuest    = counter("node_cpu_guest_seconds_total", "Time the CPU spent running guests, which is part of modes user and nice.", "cpu", "mode")
-	cpuFamilies = []*collector.Family{cpuSeconds, cpuGuest}
-
-	cpuModeNames = [cpuModes]string{"user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal"}
-
 	bootTime        = gauge("node_boot_time_seconds", "When the host booted, in Unix time.")
 	contextSwitches = counter("node_context_switches_total", "Context switches.")
 	forks           = counter("node_forks_total", "Processes and threads created.")
 	interrupts      = counter("node_intr_total", "Interrupts serviced.")
 	procsBlocked    = gauge("node_procs_blocked", "Tasks waiting for I/O.")
 	procsRunning    = gauge("node_procs_running", "Tasks that run or could.")
-	statFamilies    = []*collector.Family{bootTime, contextSwitches, forks, interrupts, procsBlocked, procsRunning}
+	softirqs        = counter("node_softirqs_total", "Software interrupts serviced.", "vector")
+	statFamilies    = []*collector.Family{bootTime, contextSwitches, forks, interrupts, procsBlocked, procsRunning, softirqs}
+
+	softirqVectors = [softirqFields]string{
+		"hi", "timer", "net_tx", "net_rx", "block", "block_iopoll", "tasklet", "sched", "hrtimer", "rcu",
+	}
 )
 
 // cpuTicks are the fields of a cpu line in /proc/stat.
@@ -43,6 +44,9 @@ type kernelStat struct {
 		ticks cpuTicks
 	}
 	intr, ctxt, btime, processes, running, blocked uint64
+
+	softirqs    [softirqFields]uint64
+	hasSoftirqs bool
 }
 
 // parseStat reads /proc/stat into s, whose memory is used again.
@@ -66,6 +70,9 @@ func parseStat(b []byte, s *kernelStat) error {
 			to = &s.running
 		case "procs_blocked":
 			to = &s.blocked
+		case "softirq":
+			s.parseSoftirqs(rest)
+			continue
 		default:
 			if id, ok := bytes.CutPrefix(key, []byte("cpu")); ok && len(id) > 0 {
 				if err := s.parseCPU(id, rest); err != nil {
@@ -89,7 +96,7 @@ func (s *kernelStat) parseCPU(id, fields []byte) error {
 	if err != nil {
 		return err
 	}
-	if n > 1<<20 {
+	if n >= maxCPU {
 		return errors.New("no such CPU")
 	}
 	s.cpus = append(s.cpus, struct {
@@ -103,64 +110,57 @@ func (s *kernelStat) parseCPU(id, fields []byte) error {
 	return err
 }
 
-// readStat reads /proc/stat, once for all parts of a collection.
-func (k *Kernel) readStat() error {
-	if !k.statRead {
-		k.statRead = true
-		k.buf, k.statErr = k.stat.read(k.buf)
-		if k.statErr == nil {
-			k.statErr = parseStat(k.buf, &k.kstat)
-		}
-	}
-	return k.statErr
+// parseSoftirqs takes the line only if it has all its fields, which old kernels do not.
+func (s *kernelStat) parseSoftirqs(fields []byte) {
+	var all [1 + softirqFields]uint64 // their sum first
+	n, err := parseUints(fields, all[:])
+	s.softirqs, s.hasSoftirqs = [softirqFields]uint64(all[1:]), n == len(all) && err == nil
 }
 
-func (k *Kernel) recordCPU(w *collector.Writer) error {
-	if err := k.readStat(); err != nil {
-		return err
-	}
-	for i := range k.kstat.cpus {
-		c := &k.kstat.cpus[i]
-		c.ticks = steady(k.cpus[c.id], c.ticks)
-		k.cpus[c.id] = c.ticks
-		id := strconv.Itoa(c.id)
-		for j, mode := range cpuModeNames {
-			w.Add(cpuSeconds, float64(c.ticks[j])/userHZ, id, mode)
-		}
-		w.Add(cpuGuest, float64(c.ticks[cpuModes])/userHZ, id, "user")
-		w.Add(cpuGuest, float64(c.ticks[cpuModes+1])/userHZ, id, "nice")
-	}
-	if len(k.cpus) > len(k.kstat.cpus) { // some are offline: they start afresh
-		clear(k.cpus)
-		for _, c := range k.kstat.cpus {
-			k.cpus[c.id] = c.ticks
-		}
-	}
-	return nil
+// statSource is /proc/stat, read once for both its areas.
+type statSource struct {
+	f     *file
+	round uint64 // the collection that read it
+	err   error
+	kernelStat
 }
 
-// steady holds back fields that the kernel lets go back a little (idle and iowait do), which Prometheus would take for
-// a counter that began anew. If idle goes back far the CPU was offline, and all fields are taken as they are.
-func steady(was, is cpuTicks) cpuTicks {
-	if was[idleField] >= is[idleField]+jumpBackTicks {
-		return is
+func (s *sources) openStat() {
+	if s.stat == nil {
+		s.stat = &statSource{f: s.proc("stat")}
 	}
-	for i := range is {
-		is[i] = max(is[i], was[i])
-	}
-	return is
 }
 
-func (k *Kernel) recordStat(w *collector.Writer) error {
-	if err := k.readStat(); err != nil {
-		return err
+func (s *sources) readStat() (*kernelStat, error) {
+	st := s.stat
+	if st.round != s.round {
+		st.round = s.round
+		var b []byte
+		if b, st.err = s.content(st.f); st.err == nil {
+			st.err = parseStat(b, &st.kernelStat)
+		}
 	}
-	s := &k.kstat
-	w.Add(interrupts, float64(s.intr))
-	w.Add(contextSwitches, float64(s.ctxt))
-	w.Add(forks, float64(s.processes))
-	w.Add(bootTime, float64(s.btime))
-	w.Add(procsRunning, float64(s.running))
-	w.Add(procsBlocked, float64(s.blocked))
-	return nil
+	return &st.kernelStat, st.err
+}
+
+func openStat(s *sources) (reader, error) {
+	s.openStat()
+	return func(w *collector.Writer) error {
+		stat, err := s.readStat()
+		if err != nil {
+			return err
+		}
+		w.Add(interrupts, float64(stat.intr))
+		w.Add(contextSwitches, float64(stat.ctxt))
+		w.Add(forks, float64(stat.processes))
+		w.Add(bootTime, float64(stat.btime))
+		w.Add(procsRunning, float64(stat.running))
+		w.Add(procsBlocked, float64(stat.blocked))
+		if s.o.Softirqs && stat.hasSoftirqs {
+			for i, n := range stat.softirqs {
+				w.Add(softirqs, float64(n), softirqVectors[i])
+			}
+		}
+		return nil
+	}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/chronoops/chronoops/collector"
 )
@@ -42,27 +43,62 @@ func parseUdev(data string) udevProperties {
 	return props
 }
 
-// recordUdev records what is known about a disk besides its counters. Without udev only the numbers are.
-func (k *Kernel) recordUdev(w *collector.Writer, dev string, major, minor uint64) {
-	maj, mnr := strconv.FormatUint(major, 10), strconv.FormatUint(minor, 10)
-	var props udevProperties
-	var err error
-	if k.small, err = readFile(k.o.UdevData+"/b"+maj+":"+mnr, k.small); err == nil {
-		props = parseUdev(string(k.small))
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		k.o.Logger.Debug("Cannot read udev's data about a disk", "device", dev, "err", err)
+// diskFacts is what is known about a disk besides its counters, looked up when udev's data changed, and every minute.
+type diskFacts struct {
+	name, major, minor string
+
+	data   string // udev's file
+	id     fileID // of data when it was read
+	looked time.Time
+	facts  []fact
+}
+
+// fact is a sample that stays the same.
+type fact struct {
+	series *collector.Series
+	value  float64
+}
+
+func newDiskFacts(s *sources, d *disk) diskFacts {
+	major, minor := strconv.FormatUint(d.major, 10), strconv.FormatUint(d.minor, 10)
+	return diskFacts{name: string(d.name), major: major, minor: minor, data: s.o.UdevData + "/b" + major + ":" + minor}
+}
+
+// record looks the facts up if need be. Without udev there are only the numbers.
+func (d *diskFacts) record(s *sources, w *collector.Writer) {
+	id, err := statFile(d.data)
+	if d.facts == nil || id != d.id || !s.recent(d.looked) {
+		var props udevProperties
+		var b []byte
+		if err == nil {
+			b, err = s.read(d.data)
+		}
+		if err == nil {
+			props = parseUdev(string(b))
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			s.o.Logger.Debug("Cannot read udev's data about a disk", "device", d.name, "err", err)
+		}
+		d.id, d.looked = id, s.now()
+		d.facts = d.find(w, props, s.rotational(d.name))
 	}
+	for _, f := range d.facts {
+		f.series.Set(f.value)
+	}
+}
+
+func (d *diskFacts) find(w *collector.Writer, props udevProperties, rotational string) []fact {
+	var facts []fact
+	add := func(f *collector.Family, v float64, lv ...string) { facts = append(facts, fact{w.Series(f, lv...), v}) }
 	serial := cmp.Or(props["SCSI_IDENT_SERIAL"], props["ID_SERIAL_SHORT"], props["ID_SERIAL"])
-	w.Add(diskInfo, 1, dev, maj, mnr, props["ID_PATH"], props["ID_WWN"], props["ID_MODEL"], serial, props["ID_REVISION"],
-		k.rotational(dev))
+	add(diskInfo, 1, d.name, d.major, d.minor, props["ID_PATH"], props["ID_WWN"], props["ID_MODEL"], serial, props["ID_REVISION"], rotational)
 	if t := props["ID_FS_TYPE"]; t != "" {
-		w.Add(diskFilesystem, 1, dev, t, props["ID_FS_USAGE"], props["ID_FS_UUID"], props["ID_FS_VERSION"])
+		add(diskFilesystem, 1, d.name, t, props["ID_FS_USAGE"], props["ID_FS_UUID"], props["ID_FS_VERSION"])
 	}
 	if name := props["DM_NAME"]; name != "" {
-		w.Add(diskMapper, 1, dev, name, props["DM_UUID"], props["DM_VG_NAME"], props["DM_LV_NAME"], props["DM_LV_LAYER"])
+		add(diskMapper, 1, d.name, name, props["DM_UUID"], props["DM_VG_NAME"], props["DM_LV_NAME"], props["DM_LV_LAYER"])
 	}
 	if props["ID_ATA"] == "" {
-		return
+		return facts
 	}
 	for _, p := range []struct {
 		name string
@@ -73,17 +109,17 @@ func (k *Kernel) recordUdev(w *collector.Writer, dev string, major, minor uint64
 		{"ID_ATA_ROTATION_RATE_RPM", diskRotationRate},
 	} {
 		if v, err := strconv.ParseFloat(props[p.name], 64); err == nil {
-			w.Add(p.f, v, dev)
+			add(p.f, v, d.name)
 		}
 	}
+	return facts
 }
 
 // rotational returns "1" for a disk that turns, "0" for any other or if the kernel does not tell.
-func (k *Kernel) rotational(dev string) string {
-	var err error
+func (s *sources) rotational(dev string) string {
 	// A slash in a device's name is an exclamation mark in sysfs.
-	path := k.o.SysFS + "/block/" + strings.ReplaceAll(dev, "/", "!") + "/queue/rotational"
-	if k.small, err = readFile(path, k.small); err == nil && strings.TrimSpace(string(k.small)) == "1" {
+	path := s.sysPath("block", strings.ReplaceAll(dev, "/", "!"), "queue/rotational")
+	if turns, err := s.attribute(path); err == nil && turns == "1" {
 		return "1"
 	}
 	return "0"

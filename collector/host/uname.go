@@ -1,12 +1,17 @@
 package host
 
 import (
+	"cmp"
 	"fmt"
+	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/chronoops/chronoops/collector"
 )
+
+var unameArea = area{name: "uname", families: []*collector.Family{unameInfo}, open: openUname}
 
 var unameInfo = gauge("node_uname_info", "What uname(2) tells about the system.",
 	"sysname", "release", "version", "machine", "nodename", "domainname")
@@ -22,11 +27,44 @@ func uname() (utsname, error) {
 	return utsname{s(u.Sysname[:]), s(u.Release[:]), s(u.Version[:]), s(u.Machine[:]), s(u.Nodename[:]), s(u.Domainname[:])}, nil
 }
 
-func (k *Kernel) recordUname(w *collector.Writer) error {
-	u, err := k.uname()
-	if err != nil {
-		return err
+// openUname takes the host's name from its root file system in a container that has a name of its own.
+func openUname(s *sources) (reader, error) {
+	hostname := s.rootFile("/etc/hostname")
+	inContainer := filepath.Clean(s.o.RootFS) != "/" && !s.sharesUTS()
+	name := ""
+	return func(w *collector.Writer) error {
+		u, err := s.uname()
+		if err != nil {
+			return err
+		}
+		if inContainer {
+			b, changed, err := hostname.read()
+			if err != nil {
+				name = ""
+			} else if changed {
+				name = parseHostname(string(b))
+			}
+			u.nodename = cmp.Or(name, u.nodename)
+		}
+		w.Add(unameInfo, 1, u.sysname, u.release, u.version, u.machine, u.nodename, u.domainname)
+		return nil
+	}, nil
+}
+
+// sharesUTS reports whether this process has the host's name, as with the host's network in Kubernetes. It is false if
+// the kernel does not tell.
+func (s *sources) sharesUTS() bool {
+	var host, own unix.Stat_t
+	return unix.Stat(filepath.Join(s.o.ProcFS, "1/ns/uts"), &host) == nil && unix.Stat("/proc/self/ns/uts", &own) == nil &&
+		host.Dev == own.Dev && host.Ino == own.Ino
+}
+
+// parseHostname reads hostname(5).
+func parseHostname(text string) string {
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
+			return line
+		}
 	}
-	w.Add(unameInfo, 1, u.sysname, u.release, u.version, u.machine, u.nodename, u.domainname)
-	return nil
+	return ""
 }

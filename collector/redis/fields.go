@@ -13,10 +13,10 @@ type field struct {
 	divisor float64 // 0 stands for 1
 }
 
-// byKey holds all tables by INFO's key.
-func byKey() map[string]*field {
+// byKey holds tables by INFO's key.
+func byKey(tables ...[]field) map[string]*field {
 	fields := make(map[string]*field)
-	for _, table := range tables() {
+	for _, table := range tables {
 		for i := range table {
 			fields[table[i].key] = &table[i]
 		}
@@ -27,6 +27,7 @@ func byKey() map[string]*field {
 func tables() [][]field {
 	return [][]field{
 		serverFields, clientFields, memoryFields, persistenceFields, statFields, replicationFields, cpuFields, clusterFields,
+		reservationFields,
 	}
 }
 
@@ -43,8 +44,8 @@ func (f field) per(divisor float64) field {
 	return f
 }
 
-// add records the value of a line, if it is one.
-func (f *field) add(w *collector.Writer, value string) {
+// add records the value of a line, if it is one; lv are the values of the family's labels.
+func (f *field) add(w *collector.Writer, value string, lv ...string) {
 	v, ok := number(value)
 	if !ok {
 		return
@@ -52,7 +53,7 @@ func (f *field) add(w *collector.Writer, value string) {
 	if f.divisor != 0 {
 		v /= f.divisor
 	}
-	w.Add(f.family, v)
+	w.Add(f.family, v, lv...)
 }
 
 // number reads a value of INFO; the words are those of the fields that end in _status.

@@ -43,3 +43,12 @@ var memoryFields = []field{
 	gauge("lazyfreed_objects", "lazyfreed_objects", "Objects freed in the background. A counter, though its type says gauge."),
 	gauge("active_defrag_running", "active_defrag_running", "Percentage of CPU that defragmentation means to use; 0 if idle."),
 }
+
+// reservationFields are what a hosted service adds to the section Memory.
+var reservationFields = []field{
+	gauge("maxmemory_reservation", "memory_max_reservation_bytes", "Memory kept free for other things than data."),
+	gauge("maxmemory_desired_reservation", "memory_max_reservation_desired_bytes", "Memory that should be kept free for other things than data."),
+	gauge("maxfragmentationmemory_reservation", "memory_max_fragmentation_reservation_bytes", "Memory kept free for fragmentation."),
+	gauge("maxfragmentationmemory_desired_reservation", "memory_max_fragmentation_reservation_desired_bytes",
+		"Memory that should be kept free for fragmentation."),
+}

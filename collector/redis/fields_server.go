@@ -1,5 +1,11 @@
 package redis
 
+import (
+	"strings"
+
+	"github.com/chronoops/chronoops/collector"
+)
+
 // serverFields is INFO's section Server.
 var serverFields = []field{
 	gauge("uptime_in_seconds", "uptime_in_seconds", "Seconds since the server started."),
@@ -27,6 +33,23 @@ var clientFields = []field{
 		"Largest output buffer among the clients lately."),
 	gauge("client_recent_max_input_buffer", "client_recent_max_input_buffer_bytes",
 		"Largest input buffer among the clients lately."),
+}
+
+// ioThreadTime is told for each thread under a key of its own.
+var ioThreadTime = &collector.Family{
+	Name: "redis_active_time_io_thread_seconds_total", Type: collector.Counter, Labels: []string{"thread"},
+	Help: "Time that an I/O thread was busy.",
+}
+
+func ioThread(w *collector.Writer, key, value string) bool {
+	thread, ok := strings.CutPrefix(key, "used_active_time_io_thread_")
+	if !ok {
+		return false
+	}
+	if v, ok := number(value); ok {
+		w.Add(ioThreadTime, v, thread)
+	}
+	return true
 }
 
 // cpuFields is INFO's section CPU.

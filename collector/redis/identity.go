@@ -1,7 +1,10 @@
 package redis
 
 import (
+	"errors"
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/chronoops/chronoops/collector"
@@ -16,6 +19,11 @@ var (
 		},
 		Help: "Always 1; the labels tell what the server is.",
 	}
+	// valkeyInfo takes the place of instanceInfo on Valkey, where the studied exporter adds two labels.
+	valkeyInfo = &collector.Family{
+		Name: instanceInfo.Name, Type: instanceInfo.Type, Help: instanceInfo.Help,
+		Labels: append(slices.Clone(instanceInfo.Labels), "valkey_version", "valkey_release_stage"),
+	}
 	startTime = &collector.Family{
 		Name: "redis_start_time_seconds", Type: collector.Gauge, Help: "Unix time at which the server started.",
 	}
@@ -25,14 +33,24 @@ var (
 type identity struct {
 	role, version, buildID, mode, os, policy, port, runID, pid, replID string
 	primaryHost, primaryPort, readOnly                                 string
-	cluster                                                            bool
+	valkeyVersion, valkeyStage                                         string
+	cluster, modules                                                   bool
+	clients                                                            float64 // connections
 	uptime, serverTime                                                 float64 // seconds; serverTime 0 if not told
 	hasUptime                                                          bool
 }
 
-func identify(info string) identity {
-	var id identity
-	for s := (scanner{rest: info}); s.next(); {
+func identify(info report) (id identity) {
+	for _, sec := range info {
+		if !sec.tallies() {
+			id.read(sec)
+		}
+	}
+	return id
+}
+
+func (id *identity) read(sec section) {
+	for s := sec.scan(); s.next(); {
 		switch s.key {
 		case "role":
 			id.role = s.value
@@ -40,7 +58,7 @@ func identify(info string) identity {
 			id.version = s.value
 		case "redis_build_id":
 			id.buildID = s.value
-		case "redis_mode":
+		case "redis_mode", "server_mode": // the latter on Valkey
 			id.mode = s.value
 		case "os":
 			id.os = s.value
@@ -60,8 +78,16 @@ func identify(info string) identity {
 			id.primaryPort = s.value
 		case "slave_read_only":
 			id.readOnly = s.value
+		case "valkey_version":
+			id.valkeyVersion = s.value
+		case "valkey_release_stage":
+			id.valkeyStage = s.value
+		case "module":
+			id.modules = true
 		case "cluster_enabled":
 			id.cluster = s.value == "1"
+		case "connected_clients":
+			id.clients, _ = number(s.value)
 		case "uptime_in_seconds":
 			id.uptime, id.hasUptime = number(s.value)
 		case "server_time_usec":
@@ -69,14 +95,28 @@ func identify(info string) identity {
 			id.serverTime = math.Floor(usec / 1e6)
 		}
 	}
-	return id
 }
 
-func (id *identity) write(w *collector.Writer) {
-	w.Add(instanceInfo, 1, id.role, id.version, id.buildID, id.mode, id.os, id.policy, id.port, id.runID, id.pid, id.replID)
-	if id.role == "slave" {
-		w.Add(replicaInfo, 1, id.primaryHost, id.primaryPort, id.readOnly)
+// clock is the server's Unix time in seconds, or ours if it does not tell.
+func (id *identity) clock(now time.Time) float64 {
+	if id.serverTime != 0 {
+		return id.serverTime
 	}
+	return float64(now.Unix())
+}
+
+func writeServer(w *collector.Writer, s *scrape) error {
+	id := &s.id
+	if id.version == "" {
+		return errors.New("the reply to INFO has no redis_version: is this a Redis server")
+	}
+	if id.valkeyVersion != "" {
+		w.Add(valkeyInfo, 1, id.role, id.version, id.buildID, id.mode, id.os, id.policy, id.port, id.runID, id.pid, id.replID,
+			id.valkeyVersion, id.valkeyStage)
+	} else {
+		w.Add(instanceInfo, 1, id.role, id.version, id.buildID, id.mode, id.os, id.policy, id.port, id.runID, id.pid, id.replID)
+	}
+	return nil
 }
 
 // started remembers when a server started: computed anew each time it would waver by a second.
@@ -86,13 +126,9 @@ type started struct {
 }
 
 func (s *started) time(id *identity, now time.Time) float64 {
-	clock := id.serverTime
-	if clock == 0 {
-		clock = float64(now.Unix())
-	}
-	at := clock - id.uptime
+	at := id.clock(now) - id.uptime
 	if id.runID != s.runID || math.Abs(at-s.at) > 2 {
-		s.runID, s.at = string([]byte(id.runID)), at
+		s.runID, s.at = strings.Clone(id.runID), at
 	}
 	return s.at
 }

@@ -26,6 +26,56 @@ func (s *scanner) next() bool {
 	return false
 }
 
+// report is a reply of INFO cut into its sections, so that each part reads only what it is about.
+type report []section
+
+type section struct{ name, lines string }
+
+// cut leaves the lines in front of the first section in one without a name.
+func cut(info string) report {
+	r := make(report, 0, 24)
+	at := section{lines: info}
+	for i := 0; i < len(info); {
+		rest := info[i:]
+		end := strings.IndexByte(rest, '\n') + 1
+		if end == 0 {
+			end = len(rest)
+		}
+		if rest[0] == '#' {
+			at.lines = at.lines[:len(at.lines)-len(rest)]
+			r = append(r, at)
+			at = section{name: strings.TrimSpace(rest[1:end]), lines: rest[end:]}
+		}
+		i += end
+	}
+	return append(r, at)
+}
+
+// scan walks over the section's lines.
+func (s section) scan() scanner { return scanner{rest: s.lines, section: s.name} }
+
+// each calls line for every line of the sections with the name.
+func (r report) each(name string, line func(key, value string)) {
+	for _, sec := range r {
+		if sec.name != name {
+			continue
+		}
+		for s := sec.scan(); s.next(); {
+			line(s.key, s.value)
+		}
+	}
+}
+
+// tallies reports whether a section counts by name instead of telling about the server.
+func (s section) tallies() bool {
+	switch s.name {
+	case "Commandstats", "Errorstats", "Latencystats", "Keyspace":
+		return true
+	default:
+		return false
+	}
+}
+
 // pairs walks over a value of the form "calls=21,usec=175".
 type pairs struct {
 	rest       string

@@ -2,9 +2,10 @@ package redis
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -35,17 +36,24 @@ type canned struct {
 }
 
 func (c canned) Collect(_ context.Context, w *collector.Writer) error {
-	c.write(w, &answers{info: c.info})
+	raw := "$" + strconv.Itoa(len(c.info)) + "\r\n" + c.info + "\r\n"
+	s := &scrape{now: c.now(), heard: heard{infoAll.text: {raw: raw}}}
+	if err := s.read(infoAll); err != nil {
+		return err
+	}
+	c.known.learn(s)
+	for _, r := range c.readers {
+		w.Part(r.name, func() error { return r.write(c.Collector, w, s) })
+	}
 	return nil
 }
 
-func scrape(t testing.TB, info string) string {
+func exposition(t testing.TB, info string) string {
 	t.Helper()
 	base, err := New(Options{Config: Config{Name: "cache", URL: "redis://127.0.0.1"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	base.config.err, base.slowlog.err = io.EOF, io.EOF // not asked for
 	log := slog.New(slog.DiscardHandler)
 	c := canned{base, info}
 	on := make(map[string]bool)
@@ -100,7 +108,7 @@ func TestVersions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		text := scrape(t, string(info))
+		text := exposition(t, string(info))
 		for _, line := range test.want {
 			if !strings.Contains(text, line+"\n") {
 				t.Errorf("%s: %s is missing", test.file, line)
@@ -120,7 +128,7 @@ func TestErrorWordsAreCapped(t *testing.T) {
 	for i := range 1000 {
 		info.WriteString("errorstat_E" + string(rune('A'+i%26)) + strings.Repeat("X", i/26) + ":count=2\r\n")
 	}
-	text := scrape(t, info.String())
+	text := exposition(t, info.String())
 	if n := strings.Count(text, "\nredis_errors_total{"); n != mostErrors+1 {
 		t.Errorf("%d series, want %d", n, mostErrors+1)
 	}
@@ -131,7 +139,7 @@ func TestErrorWordsAreCapped(t *testing.T) {
 
 func TestTables(t *testing.T) {
 	seen := make(map[string]bool)
-	for _, table := range tables() {
+	for _, table := range slices.Concat(tables(), moduleTables(), [][]field{clusterInfoFields, messageFields, sentinelFields, masterFields}) {
 		for _, f := range table {
 			if seen[f.key+":"] || seen[f.family.Name] {
 				t.Errorf("%s, %s is there twice", f.key, f.family.Name)
@@ -208,11 +216,32 @@ func TestHostileInfo(t *testing.T) {
 		"# Commandstats\ncmdstat_:calls=1\ncmdstat_a\"\\b:calls=1,usec=x\ncmdstat_a:calls\n# Errorstats\nerrorstat_:count=\n",
 		"# Memory\nused_memory:1\nused_memory:2\n# Memory\nused_memory:0x10\nmaxmemory:_1\n",
 	} {
-		text := scrape(t, info)
+		text := exposition(t, info)
 		for _, part := range []string{partInfo, partKeyspace, partCommands, partErrors} {
 			if !strings.Contains(text, `chronoops_scrape_collector_success{collector="`+part+`"} 1`) {
 				t.Errorf("%q: part %s failed", info, part)
 			}
 		}
 	}
+}
+
+// FuzzCut holds that no line is lost or moved to another section.
+func FuzzCut(f *testing.F) {
+	seeds(f)
+	f.Add("a:1\n#x\n#\nb:2\n#x")
+	f.Fuzz(func(t *testing.T, info string) {
+		type line struct{ Section, Key, Value string }
+		var want, got []line
+		for s := (scanner{rest: info}); s.next(); {
+			want = append(want, line{s.section, s.key, s.value})
+		}
+		for _, sec := range cut(info) {
+			for s := sec.scan(); s.next(); {
+				got = append(got, line{s.section, s.key, s.value})
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
 }

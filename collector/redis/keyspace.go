@@ -51,13 +51,20 @@ func keyspace(w *collector.Writer, key, value string) (db int, ok bool) {
 	return int(number10), true
 }
 
-// emptyDatabases records a 0 for each database that INFO left out.
-func (c *Collector) emptyDatabases(w *collector.Writer, id *identity, seen map[int]bool) {
-	n := c.databases
-	if id.cluster {
-		n = 1
+func keyspaceFamilies() []*collector.Family { return []*collector.Family{dbKeys, dbExpiring, dbTTL} }
+
+// writeKeyspace records the databases, those that INFO leaves out as empty.
+func (c *Collector) writeKeyspace(w *collector.Writer, s *scrape) error {
+	seen := make(map[int]bool)
+	s.info.each("Keyspace", func(key, value string) {
+		if db, ok := keyspace(w, key, value); ok {
+			seen[db] = true
+		}
+	})
+	if s.id.mode == "sentinel" {
+		return nil
 	}
-	for i := range min(n, mostDatabases) {
+	for i := range min(c.databases(s), mostDatabases) {
 		if len(c.dbNames) <= i {
 			c.dbNames = append(c.dbNames, "db"+strconv.Itoa(i))
 		}
@@ -66,4 +73,16 @@ func (c *Collector) emptyDatabases(w *collector.Writer, id *identity, seen map[i
 			w.Add(dbExpiring, 0, c.dbNames[i])
 		}
 	}
+	return nil
+}
+
+// databases returns how many databases the server has.
+func (c *Collector) databases(s *scrape) int {
+	if s.id.cluster {
+		return 1
+	}
+	if n, err := strconv.Atoi(c.known.settings.values["databases"]); err == nil {
+		return n
+	}
+	return usualDatabases
 }

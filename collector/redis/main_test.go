@@ -102,7 +102,7 @@ func scraper(t testing.TB, cfg redis.Config) *collectortest.Scraper {
 // enough is a timeout that is never met, short one that is meant to be.
 const (
 	enough = 30 * time.Second
-	short  = 600 * time.Millisecond
+	short  = 1500 * time.Millisecond
 )
 
 func eventually(t testing.TB, what string, ok func() bool) {

@@ -19,6 +19,8 @@ var replies = []struct{ text, reason string }{
 	{"NOPERM", collector.ReasonPermission},
 	{"DENIED", collector.ReasonPermission}, // protected mode
 	{"LOADING", collector.ReasonStarting},
+	{"MASTERDOWN", collector.ReasonNoPrimary},
+	{"BUSY", collector.ReasonBusy}, // a script runs for too long
 	{"max number of clients", collector.ReasonFull},
 	{"DB index is out of range", collector.ReasonDatabase},
 }
@@ -27,9 +29,12 @@ var replies = []struct{ text, reason string }{
 func saidByServer(err error) (string, bool) {
 	var (
 		reply goredis.Error
+		raw   replyError
 		bye   farewell
 	)
 	switch {
+	case errors.As(err, &raw):
+		return raw.Error(), true
 	case errors.As(err, &reply):
 		return reply.Error(), true
 	case errors.As(err, &bye):
@@ -70,8 +75,14 @@ func describe(err error) string {
 	return err.Error()
 }
 
-// refused reports whether the server will not carry out the command however often it is asked.
-func refused(err error) bool {
+// forbidden reports whether the user may not run the command.
+func forbidden(err error) bool {
 	text, ok := saidByServer(err)
-	return ok && (strings.HasPrefix(text, "NOPERM") || strings.HasPrefix(text, "ERR unknown"))
+	return ok && strings.HasPrefix(text, "NOPERM")
+}
+
+// unknownCommand reports whether the server does not have the command.
+func unknownCommand(err error) bool {
+	text, ok := saidByServer(err)
+	return ok && (strings.HasPrefix(text, "ERR unknown") || strings.HasPrefix(text, "ERR Unknown"))
 }

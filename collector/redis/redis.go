@@ -1,6 +1,7 @@
-// Package redis reads Redis 5 to 8 for Prometheus, with the names, labels and types of redis_exporter.
+// Package redis reads Redis 5 to 8 and Valkey for Prometheus, with the names, labels and types of redis_exporter.
 //
 // A target is read over one kept connection, in one pipeline per scrape. What INFO's fields become is data: see tables.
+// What needs a look at the keys goes in steps with a budget, beside the pipeline.
 package redis
 
 import (
@@ -13,17 +14,6 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/chronoops/chronoops/collector"
-)
-
-// The parts of a Redis target.
-const (
-	partServer   = "redis"
-	partInfo     = "redis_info"
-	partKeyspace = "redis_keyspace"
-	partCommands = "redis_commandstats"
-	partErrors   = "redis_errorstats"
-	partConfig   = "redis_config"
-	partSlowlog  = "redis_slowlog"
 )
 
 const (
@@ -45,19 +35,32 @@ type Options struct {
 
 // Collector reads one Redis server.
 type Collector struct {
-	cfg    Config
-	now    func() time.Time
-	parts  []collector.Part
-	fields map[string]*field
+	cfg     access
+	now     func() time.Time
+	parts   []collector.Part
+	readers []reader
+	fields  map[string]*field // of INFO, by key
 
-	mu        sync.Mutex // held by Collect; the rest of the struct is under it
-	client    *goredis.Client
-	closed    bool
-	databases int
-	dbNames   []string
-	started   started
-	config    refusal
-	slowlog   refusal
+	clusterFields, sentinelFields, moduleFields map[string]*field
+
+	mu      sync.Mutex // held by Collect; the rest of the struct is under it
+	client  *goredis.Client
+	closed  bool
+	known   known
+	dbNames []string
+	started started
+	own     ownStats
+	firstDB int // the database that the address names
+	keys    keyChecks
+
+	place place  // nil for a server that was not found by another
+	group *Group // nil for a server whose address stands for itself alone
+}
+
+// place is where a server stands among others.
+type place interface {
+	asksForKeys() bool    // whether this server is the one of its shard that is asked about keys
+	owns(key string) bool // whether the key is its shard's
 }
 
 // New returns a collector for one server, without connecting to it.
@@ -68,25 +71,32 @@ func New(o Options) (*Collector, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Collector{cfg: o.Config, now: o.Now, parts: parts(), fields: byKey(), databases: usualDatabases}, nil
+	c, err := newCollector(access{Config: o.Config}, o.Now)
+	if err == nil && o.Config.Grouped() {
+		c.group, err = newGroup(o)
+	}
+	return c, err
 }
 
-func parts() []collector.Part {
-	info := append(replicationFamilies(), startTime)
-	for _, table := range tables() {
-		for _, f := range table {
-			info = append(info, f.family)
-		}
+// Finder returns what finds the servers of a target with cluster or sentinel, nil for any other.
+func (c *Collector) Finder() collector.Finder {
+	if c.group == nil {
+		return nil
 	}
-	return []collector.Part{
-		{Name: partServer, Default: true, Families: []*collector.Family{up, instanceInfo, collector.Down}},
-		{Name: partInfo, Default: true, Families: info},
-		{Name: partKeyspace, Default: true, Families: []*collector.Family{dbKeys, dbExpiring, dbTTL}},
-		{Name: partCommands, Default: true, Families: []*collector.Family{commands, commandDuration, commandsRejected, commandsFailed}},
-		{Name: partErrors, Default: true, Families: []*collector.Family{errorReplies}},
-		{Name: partConfig, Default: true, Families: configFamilies()},
-		{Name: partSlowlog, Default: true, Families: []*collector.Family{slowlogLength}},
+	return c.group
+}
+
+// newCollector is New for a configuration that is known to be valid.
+func newCollector(a access, now func() time.Time) (*Collector, error) {
+	plan, err := a.plan()
+	if err != nil {
+		return nil, err
 	}
+	return &Collector{
+		cfg: a, now: now, parts: Parts(), readers: readers(), keys: keyChecks{plan: plan},
+		fields: byKey(tables()...), moduleFields: byKey(moduleTables()...), clusterFields: byKey(clusterInfoFields, messageFields),
+		sentinelFields: byKey(sentinelFields),
+	}, nil
 }
 
 // Parts returns what can be selected.
@@ -116,24 +126,36 @@ func (c *Collector) Collect(ctx context.Context, w *collector.Writer) error {
 		ctx, cancel = context.WithTimeout(ctx, defaultDeadline)
 		defer cancel()
 	}
+	start := time.Now()
 	kept := c.client != nil
-	got, err := c.ask(ctx, w)
+	s, err := c.ask(ctx, w)
 	if err != nil && kept && worthAnother(err) && ctx.Err() == nil {
 		// The connection died since the last scrape, or a password file has changed. That does not mean down.
-		got, err = c.ask(ctx, w)
+		s, err = c.ask(ctx, w)
 	}
+	c.own.observe(time.Since(start))
 	if err != nil {
-		why := reason(err)
-		w.Add(up, 0)
-		w.Add(collector.Down, 1, partServer, why)
-		w.Part(partServer, func() error {
-			return fmt.Errorf("redis target %q is down (%s): %s", c.cfg.Name, why, describe(err))
-		})
+		c.writeDown(w, err)
 		return nil
 	}
 	w.Add(up, 1)
-	c.write(w, got)
+	w.Part(partServer, func() error { return c.own.write(w, "") })
+	for _, r := range c.readers {
+		if r.write != nil {
+			w.Part(r.name, func() error { return r.write(c, w, s) })
+		}
+	}
+	c.lookAtKeys(ctx, w, s)
 	return nil
+}
+
+func (c *Collector) writeDown(w *collector.Writer, err error) {
+	why := reason(err)
+	w.Add(up, 0)
+	w.Add(collector.Down, 1, partServer, why)
+	w.Part(partServer, func() error {
+		return errors.Join(c.own.write(w, why), fmt.Errorf("redis target %q is down (%s): %s", c.cfg.Name, why, describe(err)))
+	})
 }
 
 func worthAnother(err error) bool {
@@ -142,146 +164,5 @@ func worthAnother(err error) bool {
 		return true
 	default:
 		return false
-	}
-}
-
-// answers is what one pipeline brought.
-type answers struct {
-	info    string
-	config  configReplies   // nil if it was not asked for
-	slowlog *goredis.IntCmd // nil if it was not asked for
-}
-
-// ask sends everything at once. An error means that the server cannot be read.
-func (c *Collector) ask(ctx context.Context, w *collector.Writer) (*answers, error) {
-	if c.closed {
-		return nil, errors.New("the collector is closed")
-	}
-	if c.client == nil {
-		o, err := c.cfg.options()
-		if err != nil {
-			return nil, err
-		}
-		c.client = goredis.NewClient(o)
-	}
-	now := c.now()
-	p := c.client.Pipeline()
-	info := p.Info(ctx, "ALL")
-	got := &answers{}
-	if !c.config.active(now) && (w.Selected(partConfig) || w.Selected(partKeyspace)) {
-		got.config = askConfig(ctx, p)
-	}
-	if !c.slowlog.active(now) && w.Selected(partSlowlog) {
-		got.slowlog = p.SlowLogLen(ctx)
-	}
-	_, pipeErr := p.Exec(ctx)
-	var err error
-	if got.info, err = info.Result(); err == nil && got.info == "" {
-		err = pipeErr // The client keeps an error of the login from the commands.
-		if err == nil {
-			err = errors.New("the reply to INFO is empty")
-		}
-	}
-	if err != nil {
-		c.drop()
-		return nil, err
-	}
-	if _, ok := saidByServer(pipeErr); pipeErr != nil && !ok {
-		c.drop() // It broke after INFO; the parts that are missing tell.
-	}
-	if got.config != nil {
-		c.config.note(got.config.err(), now)
-	}
-	if got.slowlog != nil {
-		c.slowlog.note(got.slowlog.Err(), now)
-	}
-	return got, nil
-}
-
-func (c *Collector) write(w *collector.Writer, got *answers) {
-	id := identify(got.info)
-	w.Part(partServer, func() error {
-		if id.version == "" {
-			return errors.New("the reply to INFO has no redis_version: is this a Redis server")
-		}
-		id.write(w)
-		return nil
-	})
-	w.Part(partInfo, func() error {
-		c.writeInfo(w, got.info, &id)
-		return nil
-	})
-	w.Part(partCommands, func() error {
-		section(got.info, "Commandstats", func(key, value string) { commandStats(w, key, value) })
-		return nil
-	})
-	w.Part(partErrors, func() error {
-		var e errorStats
-		section(got.info, "Errorstats", func(key, value string) { e.line(w, key, value) })
-		e.done(w)
-		return nil
-	})
-	w.Part(partKeyspace, func() error {
-		if n := got.config.databases(); n > 0 {
-			c.databases = n
-		}
-		seen := make(map[int]bool)
-		section(got.info, "Keyspace", func(key, value string) {
-			if db, ok := keyspace(w, key, value); ok {
-				seen[db] = true
-			}
-		})
-		c.emptyDatabases(w, &id, seen)
-		return nil
-	})
-	w.Part(partConfig, func() error {
-		if got.config == nil {
-			return refusedError("CONFIG GET", c.config.err)
-		}
-		return got.config.write(w)
-	})
-	w.Part(partSlowlog, func() error {
-		if got.slowlog == nil {
-			return refusedError("SLOWLOG LEN", c.slowlog.err)
-		}
-		n, err := got.slowlog.Result()
-		if err != nil {
-			return refusedError("SLOWLOG LEN", err)
-		}
-		w.Add(slowlogLength, float64(n))
-		return nil
-	})
-}
-
-func refusedError(command string, err error) error {
-	return fmt.Errorf("%s: %s: allow it to the user, or switch the part off", command, describe(err))
-}
-
-// writeInfo records the fields of all sections that have no part of their own.
-func (c *Collector) writeInfo(w *collector.Writer, info string, id *identity) {
-	for s := (scanner{rest: info}); s.next(); {
-		switch s.section {
-		case "Commandstats", "Errorstats", "Keyspace":
-			continue
-		case "Replication":
-			if replication(w, id, s.key, s.value) {
-				continue
-			}
-		}
-		if f, ok := c.fields[s.key]; ok {
-			f.add(w, s.value)
-		}
-	}
-	if id.hasUptime {
-		w.Add(startTime, c.started.time(id, c.now()))
-	}
-}
-
-// section calls line for each line of one section of INFO.
-func section(info, name string, line func(key, value string)) {
-	for s := (scanner{rest: info}); s.next(); {
-		if s.section == name {
-			line(s.key, s.value)
-		}
 	}
 }

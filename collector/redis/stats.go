@@ -22,14 +22,24 @@ var (
 	}
 )
 
+func callFamilies() []*collector.Family {
+	return []*collector.Family{commands, commandDuration, commandsRejected, commandsFailed}
+}
+
 // mostErrors bounds the error words: before Redis 7.2 scripts can make up any number of them.
 const mostErrors = 100
 
-// commandStats records "cmdstat_get:calls=21,usec=175,usec_per_call=8.33,rejected_calls=0,failed_calls=0".
-func commandStats(w *collector.Writer, key, value string) {
-	cmd, ok := strings.CutPrefix(key, "cmdstat_")
-	if !ok {
-		return
+// calls is how often a command was called and how that went.
+type calls struct {
+	cmd                       string
+	n, usec, rejected, failed float64
+	outcomes                  bool // rejected and failed are known, since Redis 6.2
+}
+
+// parseCalls reads "cmdstat_get:calls=21,usec=175,usec_per_call=8.33,rejected_calls=0,failed_calls=0".
+func parseCalls(key, value string) (c calls, ok bool) {
+	if c.cmd, ok = strings.CutPrefix(key, "cmdstat_"); !ok {
+		return c, false
 	}
 	for p := (pairs{rest: value}); p.next(); {
 		v, ok := number(p.value)
@@ -38,43 +48,52 @@ func commandStats(w *collector.Writer, key, value string) {
 		}
 		switch p.key {
 		case "calls":
-			w.Add(commands, v, cmd)
+			c.n = v
 		case "usec":
-			w.Add(commandDuration, v/1e6, cmd)
+			c.usec = v
 		case "rejected_calls":
-			w.Add(commandsRejected, v, cmd)
+			c.rejected, c.outcomes = v, true
 		case "failed_calls":
-			w.Add(commandsFailed, v, cmd)
+			c.failed = v
 		}
 	}
+	return c, true
 }
 
-// errorStats records "errorstat_ERR:count=4". INFO lists the words in order, so that the same ones are folded each time.
-type errorStats struct {
-	n     int
-	other float64
-}
-
-func (e *errorStats) line(w *collector.Writer, key, value string) {
-	word, ok := strings.CutPrefix(key, "errorstat_")
-	if !ok {
-		return
-	}
-	for p := (pairs{rest: value}); p.next(); {
-		v, ok := number(p.value)
-		if !ok || p.key != "count" {
-			continue
+func writeCalls(w *collector.Writer, s *scrape) error {
+	for _, c := range s.calls {
+		w.Add(commands, c.n, c.cmd)
+		w.Add(commandDuration, c.usec/1e6, c.cmd)
+		if c.outcomes {
+			w.Add(commandsRejected, c.rejected, c.cmd)
+			w.Add(commandsFailed, c.failed, c.cmd)
 		}
-		if e.n++; e.n > mostErrors {
-			e.other += v
-			continue
-		}
-		w.Add(errorReplies, v, word)
 	}
+	return nil
 }
 
-func (e *errorStats) done(w *collector.Writer) {
-	if e.n > mostErrors {
-		w.Add(errorReplies, e.other, "other")
+// writeErrors records "errorstat_ERR:count=4". INFO lists the words in order, so that the same ones are folded each time.
+func writeErrors(w *collector.Writer, s *scrape) error {
+	n, other := 0, 0.0
+	s.info.each("Errorstats", func(key, value string) {
+		word, ok := strings.CutPrefix(key, "errorstat_")
+		if !ok {
+			return
+		}
+		for p := (pairs{rest: value}); p.next(); {
+			v, ok := number(p.value)
+			if !ok || p.key != "count" {
+				continue
+			}
+			if n++; n > mostErrors {
+				other += v
+				continue
+			}
+			w.Add(errorReplies, v, word)
+		}
+	})
+	if n > mostErrors {
+		w.Add(errorReplies, other, "other")
 	}
+	return nil
 }

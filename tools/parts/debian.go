@@ -21,12 +21,21 @@ type debianPart struct {
 	pkg      string
 	programs []string
 	dirs     []string // where the programs are, as patterns below the root
+	alone    bool     // the programs need nothing but the C library
 }
 
 var debianParts = []debianPart{
 	{name: "PostgreSQL", pkg: "postgresql", programs: []string{"postgres", "initdb"}, dirs: []string{"usr/lib/postgresql/*/bin"}},
 	{name: "Redis", pkg: "redis-server", programs: []string{"redis-server"}, dirs: []string{"usr/bin"}},
 	{name: "nginx", pkg: "nginx", programs: []string{"nginx"}, dirs: []string{"usr/sbin"}},
+	peer("postgres"), peer("redis"), peer("blackbox"),
+	{name: "strace", pkg: "strace", programs: []string{"strace"}, dirs: []string{"usr/bin"}},
+}
+
+// peer is an exporter that chronoops stands in for.
+func peer(kind string) debianPart {
+	name := "prometheus-" + kind + "-exporter"
+	return debianPart{name: kind + "_exporter", pkg: name, programs: []string{name}, dirs: []string{"usr/bin"}, alone: true}
 }
 
 // onMachine finds a program among the machine's own.
@@ -123,7 +132,7 @@ func prepareDebian(ctx context.Context, out io.Writer, cache string) error {
 			defer apt.close()
 		}
 		fmt.Fprintf(out, "Getting %s: unpacking Debian's package into %s\n", d.name, d.root(cache))
-		if err := apt.unpack(ctx, d.pkg, d.root(cache)); err != nil {
+		if err := apt.unpack(ctx, d, d.root(cache)); err != nil {
 			return fmt.Errorf("get Debian's %s: %w", d.pkg, err)
 		}
 	}
@@ -134,6 +143,7 @@ func prepareDebian(ctx context.Context, out io.Writer, cache string) error {
 type aptClient struct {
 	dir  string
 	args []string
+	also []string // packages to unpack besides what neededPackages gives
 }
 
 // newAPT reads the package lists of the machine's sources, or of those that the further options name.
@@ -187,29 +197,27 @@ func (a *aptClient) get(ctx context.Context, dir string, args ...string) (string
 }
 
 // unpack lays the package and the libraries that it needs out below root; root appears only when it is complete.
-func (a *aptClient) unpack(ctx context.Context, pkg, root string) error {
-	return a.unpackWith(ctx, pkg, root, nil, func(string) error { return nil })
-}
-
-// unpackWith also takes needed packages whose names begin as given, and has the tree finished before it appears.
-func (a *aptClient) unpackWith(ctx context.Context, pkg, root string, more []string, finish func(tree string) error) error {
-	uris, err := a.get(ctx, a.dir, "install", "--yes", "--print-uris", pkg)
-	if err != nil {
-		return err
+func (a *aptClient) unpack(ctx context.Context, d debianPart, root string) error {
+	pkgs := []string{d.pkg}
+	if !d.alone {
+		uris, err := a.get(ctx, a.dir, "install", "--yes", "--print-uris", d.pkg)
+		if err != nil {
+			return err
+		}
+		pkgs = neededPackages(d.pkg, uris)
 	}
-	pkgs := neededPackages(pkg, uris, more...)
 	debs, err := os.MkdirTemp(a.dir, "debs-")
 	if err != nil {
 		return err
 	}
-	if _, err := a.get(ctx, debs, append([]string{"download"}, pkgs...)...); err != nil {
+	if _, err := a.get(ctx, debs, slices.Concat([]string{"download"}, pkgs, a.also)...); err != nil {
 		return err
 	}
 	files, err := filepath.Glob(filepath.Join(debs, "*.deb"))
 	if err != nil {
 		return err
 	}
-	tree := filepath.Join(a.dir, "tree-"+pkg)
+	tree := filepath.Join(a.dir, "tree-"+d.pkg)
 	for _, deb := range files {
 		if _, err := run(exec.CommandContext(ctx, "dpkg", "-x", deb, tree)); err != nil {
 			return err
@@ -222,9 +230,6 @@ func (a *aptClient) unpackWith(ctx context.Context, pkg, root string, more []str
 	if err := os.Chmod(tree, 0o755); err != nil {
 		return err
 	}
-	if err := finish(tree); err != nil {
-		return err
-	}
 	if err := os.RemoveAll(root); err != nil {
 		return err
 	}
@@ -232,11 +237,9 @@ func (a *aptClient) unpackWith(ctx context.Context, pkg, root string, more []str
 }
 
 // neededPackages reads apt's list of addresses and names the packages to unpack: the wanted family and its libraries, but
-// not the C library, which must be the one of the machine's own loader, nor what only PostgreSQL's compiler needs. What
-// begins with one of more is wanted all the same.
-func neededPackages(pkg, uris string, more ...string) []string {
+// not the C library, which must be the one of the machine's own loader, nor what only PostgreSQL's compiler needs.
+func neededPackages(pkg, uris string) []string {
 	family, _, _ := strings.Cut(pkg, "-")
-	wanted := append(slices.Clone(more), family)
 	var names []string
 	sc := bufio.NewScanner(bytes.NewReader([]byte(uris)))
 	for sc.Scan() {
@@ -247,7 +250,7 @@ func neededPackages(pkg, uris string, more ...string) []string {
 		name, _, ok := strings.Cut(fields[1], "_")
 		switch {
 		case !ok:
-		case slices.ContainsFunc(wanted, func(p string) bool { return strings.HasPrefix(name, p) }):
+		case strings.HasPrefix(name, family):
 			names = append(names, name)
 		case !strings.HasPrefix(name, "lib"), strings.HasSuffix(name, "-perl"):
 		case slices.ContainsFunc([]string{"libc6", "libc-", "libperl", "libllvm", "libz3"}, func(p string) bool { return strings.HasPrefix(name, p) }):

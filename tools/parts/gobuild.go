@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -20,7 +21,7 @@ const modulePath = "github.com/chronoops/chronoops"
 type builtPart struct {
 	name     string // the folder below tools/
 	module   string
-	commands []string // relative to the module
+	commands []string // relative to the module; "." is the module itself
 	tags     string
 	// stub is a file, relative to the module, that its released source lacks and its build demands.
 	stub string
@@ -30,6 +31,7 @@ var builtParts = []builtPart{
 	// The tag leaves out discovery of clouds, one of whose modules cannot be had.
 	{name: "prometheus", module: "github.com/prometheus/prometheus", commands: []string{"cmd/prometheus", "cmd/promtool"}, tags: "remove_all_sd"},
 	{name: "alertmanager", module: "github.com/prometheus/alertmanager", commands: []string{"cmd/alertmanager"}, stub: "ui/app/dist/index.html"},
+	{name: "node_exporter", module: "github.com/prometheus/node_exporter", commands: []string{"."}},
 }
 
 // recipe changes whenever the way of building does, so that older results are not taken for current ones.
@@ -38,10 +40,13 @@ const recipe = "1"
 func (b builtPart) programs() []string {
 	var names []string
 	for _, c := range b.commands {
-		names = append(names, filepath.Base(c))
+		names = append(names, b.program(c))
 	}
 	return names
 }
+
+// program is the name of what a command becomes, the same as `go install` gives it.
+func (b builtPart) program(command string) string { return path.Base(path.Join(b.module, command)) }
 
 // dir is the folder of the results, named by a hash over everything that decides them.
 func (b builtPart) dir(cache string) (string, error) {
@@ -114,12 +119,12 @@ func (b builtPart) prepare(ctx context.Context, out io.Writer, cache string) err
 	}
 	results := filepath.Join(tmp, "bin")
 	for _, c := range b.commands {
-		fmt.Fprintf(out, "Building %s from its module; this takes minutes the first time\n", filepath.Base(c))
+		fmt.Fprintf(out, "Building %s from its module; this takes minutes the first time\n", b.program(c))
 		start := time.Now()
 		if err := b.build(ctx, src, c, results); err != nil {
-			return fmt.Errorf("build %s: %w", c, err)
+			return fmt.Errorf("build %s: %w", b.program(c), err)
 		}
-		fmt.Fprintf(out, "Built %s in %s\n", filepath.Base(c), time.Since(start).Round(time.Second))
+		fmt.Fprintf(out, "Built %s in %s\n", b.program(c), time.Since(start).Round(time.Second))
 	}
 	if err := os.Chmod(results, 0o755); err != nil {
 		return err
@@ -129,7 +134,7 @@ func (b builtPart) prepare(ctx context.Context, out io.Writer, cache string) err
 
 func (b builtPart) build(ctx context.Context, src, command, results string) error {
 	_, err := run(goCommand(ctx, src, "build", "-p", "2", "-tags", b.tags, "-ldflags", "-s -w",
-		"-o", filepath.Join(results, filepath.Base(command)), b.module+"/"+command))
+		"-o", filepath.Join(results, b.program(command)), path.Join(b.module, command)))
 	return err
 }
 

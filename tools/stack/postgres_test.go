@@ -84,6 +84,21 @@ func TestPostgresAdmitsWhomItIsTold(t *testing.T) {
 	}
 }
 
+func TestPostgresKeepsALogicalSlot(t *testing.T) {
+	t.Parallel()
+	p := postgres(t, stack.PostgresOptions{Settings: map[string]string{"wal_level": "logical"}})
+	err := p.Exec(t.Context(), "postgres",
+		"SELECT pg_create_logical_replication_slot('decoding', 'pgoutput')",
+		"CREATE TABLE t AS SELECT generate_series(1, 1000) AS n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const retained = "SELECT pg_current_wal_insert_lsn() > confirmed_flush_lsn FROM pg_replication_slots WHERE slot_type = 'logical'"
+	if got := ask(t, p.URL, retained); got != "true" {
+		t.Errorf("the slot retains what was written: %s", got)
+	}
+}
+
 func TestPostgresRestarts(t *testing.T) {
 	t.Parallel()
 	p := postgres(t, stack.PostgresOptions{})

@@ -4,107 +4,32 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/chronoops/chronoops/receiver/action"
 	"github.com/chronoops/chronoops/receiver/action/actiontest"
+	"github.com/chronoops/chronoops/tools/booted"
 )
 
-// role is set in the units of the booted machine that run this test again, inside.
-const role = "CHRONOOPS_TEST_BOOTED"
-
-// TestBooted boots a real systemd with a real D-Bus on a root file system of its own and runs itself as units of it.
+// TestBooted runs itself on a real systemd with a real D-Bus.
 func TestBooted(t *testing.T) {
-	switch os.Getenv(role) {
-	case "root":
+	switch booted.Role() {
+	case booted.Root:
 		insideAsRoot(t)
-	case "ordinary":
+	case booted.Ordinary:
 		insideAsOrdinaryUser(t)
 	default:
-		if os.Geteuid() != 0 {
-			t.Skip("only root may boot a systemd in namespaces of its own")
-		}
-		boot(t)
-	}
-}
-
-func boot(t *testing.T) {
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	binary, err := os.ReadFile(self)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	write := func(name, text string, mode os.FileMode) {
-		t.Helper()
-		path := filepath.Join(dir, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), mode)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write("out/systemd.test", string(binary), 0o755)
-	write("out/tmp/.keep", "", 0o644)
-	if err := os.Chmod(filepath.Join(dir, "out/tmp"), 0o777); err != nil { // for the ordinary user inside
-		t.Fatal(err)
-	}
-	// No unit has default dependencies: they would start what a machine needs at boot.
-	unit := func(name, text string) { write("units/"+name, "[Unit]\nDefaultDependencies=no\n"+text+"\n", 0o644) }
-	unit("boot.target", "Requires=dbus.service\nWants=demo.service flapping.service ordinary.service root.service")
-	unit("dbus.socket", "[Socket]\nListenStream=/run/dbus/system_bus_socket")
-	unit("dbus.service", "Requires=dbus.socket\n[Service]\n"+
-		"ExecStart=/usr/bin/dbus-daemon --system --address=systemd: --nofork --nopidfile --systemd-activation --syslog-only")
-	unit("demo.service", "StartLimitIntervalSec=0\n[Service]\nExecStart=/bin/sleep infinity")
-	unit("flapping.service", "StartLimitIntervalSec=0\n[Service]\nExecStart=/bin/sleep 0.2\nRestart=always\nRestartSec=50ms")
-	unit("broken.service", "[Service]\nType=oneshot\nExecStart=/bin/false")
-	unit("slow.service", "[Service]\nType=oneshot\nExecStart=/bin/sleep infinity\nTimeoutStartSec=infinity")
-	again := "[Service]\nType=oneshot\nExecStart=/run/out/systemd.test -test.run=^TestBooted$ -test.v\nStandardOutput=file:/run/out/%[1]s\n" +
-		"StandardError=inherit\nEnvironment=" + role + "=%[1]s HOME=/ TMPDIR=/run/out/tmp\nTimeoutStartSec=120\n"
-	unit("ordinary.service", "Requires=dbus.socket\nAfter=dbus.service demo.service\n"+fmt.Sprintf(again, "ordinary")+"User=nobody")
-	unit("root.service", "Requires=dbus.socket\nAfter=dbus.service demo.service ordinary.service\nSuccessAction=exit-force\nFailureAction=exit-force\n"+
-		fmt.Sprintf(again, "root"))
-
-	cgroup := fmt.Sprintf("chronoops-test-%d", os.Getpid())
-	t.Cleanup(func() { removeCgroup(t, cgroup) })
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "/bin/sh", "testdata/enter.sh", dir, cgroup)
-	cmd.WaitDelay = 10 * time.Second
-	console, err := cmd.CombinedOutput()
-	for _, as := range []string{"ordinary", "root"} {
-		out, readErr := os.ReadFile(filepath.Join(dir, "out", as))
-		if readErr != nil || !strings.Contains(string(out), "--- PASS: TestBooted") || strings.Contains(string(out), "--- FAIL") {
-			t.Errorf("the test inside as %s did not pass: %v\n%s", as, readErr, out)
-		}
-	}
-	if t.Failed() {
-		t.Logf("systemd ended with %v; its console:\n%s", err, console)
-	}
-}
-
-// removeCgroup removes the test's own cgroup with what systemd made below it.
-func removeCgroup(t *testing.T, name string) {
-	for _, hierarchy := range []string{"/sys/fs/cgroup/systemd", "/sys/fs/cgroup"} {
-		var dirs []string
-		_ = filepath.WalkDir(filepath.Join(hierarchy, name), func(path string, d os.DirEntry, err error) error {
-			if err == nil && d.IsDir() {
-				dirs = append(dirs, path)
-			}
-			return nil
+		booted.Boot(t, booted.Machine{
+			Units: map[string]string{
+				"demo.service":     "StartLimitIntervalSec=0\n[Service]\nExecStart=/bin/sleep infinity",
+				"flapping.service": "StartLimitIntervalSec=0\n[Service]\nExecStart=/bin/sleep 0.2\nRestart=always\nRestartSec=50ms",
+				"broken.service":   "[Service]\nType=oneshot\nExecStart=/bin/false",
+				"slow.service":     "[Service]\nType=oneshot\nExecStart=/bin/sleep infinity\nTimeoutStartSec=infinity",
+			},
+			Wants: []string{"demo.service", "flapping.service"},
 		})
-		for _, dir := range slices.Backward(dirs) {
-			if err := os.Remove(dir); err != nil {
-				t.Errorf("remove the test's cgroup: %v", err)
-			}
-		}
 	}
 }
 

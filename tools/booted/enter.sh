@@ -4,4 +4,4 @@ hierarchy=/sys/fs/cgroup
 [ ! -d "$hierarchy/systemd" ] || hierarchy=$hierarchy/systemd # cgroup v1
 mkdir "$hierarchy/$2"
 echo 0 >"$hierarchy/$2/cgroup.procs"
-exec unshare -C -m -p -u -i -n --fork --mount-proc --kill-child /bin/sh "$(dirname "$0")/boot.sh" "$1"
+exec unshare -C -m -p -u -i -n --fork --mount-proc --kill-child /bin/sh "$1/boot.sh" "$1"
