@@ -44,27 +44,32 @@ func TestValues(t *testing.T) {
 	if got := o.Sample(`pg_locks_count{datname="postgres",mode="accessexclusivelock"}`); got != "1" {
 		t.Errorf("access exclusive locks = %q, want 1", got)
 	}
+	major, err := p.Major()
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := fmt.Sprintf(`{datid="%.0f",datname="template0"}`, number(t, admin, "SELECT oid::int8::float8 FROM pg_database WHERE datname = 'template0'"))
 	for series, sql := range map[string]string{
-		`pg_settings_max_connections`:                                 "SELECT setting FROM pg_settings WHERE name = 'max_connections'",
-		`pg_settings_shared_buffers_bytes`:                            "SELECT pg_size_bytes(current_setting('shared_buffers'))",
-		`pg_database_size_bytes{datname="template0"}`:                 "SELECT pg_database_size('template0')",
-		`pg_database_connection_limit{datname="template0"}`:           "SELECT datconnlimit FROM pg_database WHERE datname = 'template0'",
-		`pg_stat_database_blks_hit{datid="4",datname="template0"}`:    "SELECT blks_hit FROM pg_stat_database WHERE datid = 4",
-		`pg_stat_database_stats_reset{datid="4",datname="template0"}`: "SELECT 0",
-		`pg_settings_checkpoint_timeout_seconds`:                      "SELECT extract(epoch FROM current_setting('checkpoint_timeout')::interval)",
-		`pg_settings_autovacuum_vacuum_cost_delay_seconds`:            "SELECT 0.002",
-		`pg_settings_statement_timeout_seconds`:                       "SELECT 0",
-		`pg_settings_lock_timeout_seconds`:                            "SELECT 0",
-		`pg_settings_idle_in_transaction_session_timeout_seconds`:     "SELECT 0",
-		`pg_settings_default_transaction_read_only`:                   "SELECT 0",
-		`pg_settings_transaction_read_only`:                           "SELECT 0",
-		`pg_settings_log_min_duration_statement_seconds`:              "SELECT -1",
-		`pg_settings_track_activities`:                                "SELECT 1",
-		`pg_static{server="` + hostPort(p) + `"`:                      "",
+		`pg_settings_max_connections`:                             "SELECT setting FROM pg_settings WHERE name = 'max_connections'",
+		`pg_settings_shared_buffers_bytes`:                        "SELECT pg_size_bytes(current_setting('shared_buffers'))",
+		`pg_database_size_bytes{datname="template0"}`:             "SELECT pg_database_size('template0')",
+		`pg_database_connection_limit{datname="template0"}`:       "SELECT datconnlimit FROM pg_database WHERE datname = 'template0'",
+		`pg_stat_database_blks_hit` + template:                    "SELECT blks_hit FROM pg_stat_database WHERE datname = 'template0'",
+		`pg_stat_database_stats_reset` + template:                 "SELECT coalesce(floor(extract(epoch FROM stats_reset)), 0) FROM pg_stat_database WHERE datname = 'template0'",
+		`pg_settings_checkpoint_timeout_seconds`:                  "SELECT extract(epoch FROM current_setting('checkpoint_timeout')::interval)",
+		`pg_settings_autovacuum_vacuum_cost_delay_seconds`:        "SELECT 0.002",
+		`pg_settings_statement_timeout_seconds`:                   "SELECT 0",
+		`pg_settings_lock_timeout_seconds`:                        "SELECT 0",
+		`pg_settings_idle_in_transaction_session_timeout_seconds`: "SELECT 0",
+		`pg_settings_default_transaction_read_only`:               "SELECT 0",
+		`pg_settings_transaction_read_only`:                       "SELECT 0",
+		`pg_settings_log_min_duration_statement_seconds`:          "SELECT -1",
+		`pg_settings_track_activities`:                            "SELECT 1",
+		`pg_static{server="` + hostPort(p) + `"`:                  "",
 	} {
 		if sql == "" {
-			if !strings.Contains(o.Text, series+`,short_version="15.`) {
-				t.Errorf("no %s with a version 15", series)
+			if !strings.Contains(o.Text, fmt.Sprintf(`%s,short_version="%d.`, series, major)) {
+				t.Errorf("no %s with version %d", series, major)
 			}
 			continue
 		}
