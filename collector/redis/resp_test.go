@@ -28,6 +28,19 @@ func TestCursor(t *testing.T) {
 	}
 }
 
+func TestWhole(t *testing.T) {
+	for _, reply := range []string{"+OK\r\n", "$3\r\nabc\r\n", "*2\r\n:1\r\n*1\r\n$0\r\n\r\n", "*0\r\n", "$-1\r\n", "-ERR x\r\n"} {
+		if !whole(reply) {
+			t.Errorf("%q is whole", reply)
+		}
+		for i := range reply {
+			if whole(reply[:i]) {
+				t.Errorf("%q is not whole", reply[:i])
+			}
+		}
+	}
+}
+
 // FuzzCursor holds that no reply makes the cursor hang, panic, or find what is not there.
 func FuzzCursor(f *testing.F) {
 	f.Add("*2\r\n$1\r\na\r\n*2\r\n:1\r\n$-1\r\n")
