@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -19,7 +20,7 @@ func (d DatabasesConfig) has(name string) bool {
 
 func (d DatabasesConfig) validate() error {
 	if len(d.Exclude) > 0 && len(d.Include) == 0 {
-		return fmt.Errorf("databases has exclude and no include: add include: ['*']")
+		return errors.New("databases has exclude and no include: add include: ['*']")
 	}
 	return checkPatterns(slices.Concat(d.Include, d.Exclude))
 }

@@ -56,9 +56,10 @@ func testFamilies(t *testing.T, p *stack.Postgres, golden string) {
 	c := collect(t, postgres.Options{Config: everything(p.URL)})
 	s := collectortest.NewScraper(t, c)
 	s.Scrape(enough)
-	o := until(t, s, "the round over the databases, and the standby's lag", func(o collectortest.Outcome) bool {
-		lag := o.Sample("pg_replication_is_replica") == "1" || strings.Contains(o.Text, "chronoops_postgres_standby_replay_lag_seconds{")
-		return lag && o.Sample(`chronoops_postgres_bloat_unknown_tables{datname="postgres"}`) != ""
+	o := until(t, s, "the round over the databases, and a standby that works", func(o collectortest.Outcome) bool {
+		works := strings.Contains(o.Text, "\nchronoops_postgres_standby_replay_lag_seconds{") ||
+			strings.Contains(o.Text, "\nchronoops_postgres_wal_replayed_timestamp_seconds ")
+		return works && o.Sample(`chronoops_postgres_bloat_unknown_tables{datname="postgres"}`) != ""
 	})
 	wantUp(t, o)
 	if log := s.Log(); len(log) > 0 {

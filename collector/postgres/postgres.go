@@ -217,9 +217,9 @@ func (c *Collector) read(w *collector.Writer, run *scrape, due []*viewState, mon
 				}
 			}
 			if v.slow && !v.readAt.IsZero() {
-				w.Add(age, now.Sub(v.readAt).Seconds(), v.view.name)
+				w.Add(age, now.Sub(v.readAt).Seconds(), v.name)
 			}
-			return queryError(v.view.name, v.write(w))
+			return queryError(v.name, v.write(w))
 		})
 	}
 	for _, v := range c.catalog {

@@ -19,7 +19,7 @@ func TestReplication(t *testing.T) {
 	exec(t, admin, "CREATE TABLE t (n int)")
 	primaryScraper, standbyScraper := scraper(t, p.URL), scraper(t, standby.URL)
 	const (
-		labels   = `{application_name="standby",client_addr="127.0.0.1/32",slot_name="standby"}`
+		labels   = `{application_name="standby",client_addr="127.0.0.1",slot_name="standby"}`
 		replayed = "chronoops_postgres_standby_replayed_bytes" + labels
 		flushed  = "chronoops_postgres_standby_flushed_bytes" + labels
 		retained = `chronoops_postgres_slot_retained_bytes{slot_name="standby",slot_type="physical"}`

@@ -203,7 +203,8 @@ func (c *Collector) walk(w *collector.Writer) {
 	now := c.now()
 	var due []*view
 	for _, v := range c.catalog {
-		if !w.Selected(v.part) || !inVersion(c.major, v.since, v.until) || !v.inRounds() && !(v.local && len(c.cfg.Databases.Include) > 0) {
+		walked := v.inRounds() || v.local && len(c.cfg.Databases.Include) > 0
+		if !walked || !w.Selected(v.part) || !inVersion(c.major, v.since, v.until) {
 			continue
 		}
 		if at, ok := c.walked[v]; !ok || now.Sub(at) >= v.pace(time.Duration(c.cfg.SlowInterval)) {
@@ -288,7 +289,7 @@ func (c *Collector) writePlaces(w *collector.Writer) {
 	for _, p := range c.places {
 		for _, s := range p.states {
 			w.Part(s.part, func() error {
-				if err := queryError(s.view.name, s.write(w)); err != nil {
+				if err := queryError(s.name, s.write(w)); err != nil {
 					return fmt.Errorf("database %s: %w", p.name, err)
 				}
 				return nil

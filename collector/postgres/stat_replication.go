@@ -32,7 +32,7 @@ var statReplicationView = view{
 var standbysView = view{
 	part: partStatReplication, name: "standbys",
 	monitor: true,
-	labels:  []string{"r.application_name", "r.client_addr::text", "s.slot_name::text"},
+	labels:  []string{"r.application_name", "host(r.client_addr)", "s.slot_name::text"},
 	values: []value{
 		{family: standby.gauge("sent_bytes", "Position up to which the log was sent to the standby."), expr: "min(r.sent_lsn - '0/0')"},
 		{family: standby.gauge("written_bytes", "Position up to which the standby has written."), expr: "min(r.write_lsn - '0/0')"},

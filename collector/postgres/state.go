@@ -53,8 +53,8 @@ func (s *viewState) adapt(x extension) {
 		return
 	}
 	s.extension = x
-	s.sql, s.values = s.view.query(s.major, x)
-	s.statement = s.view.name
+	s.sql, s.values = s.query(s.major, x)
+	s.statement = s.name
 	if x.schema != "" {
 		s.statement += "/" + x.schema + "/" + strconv.Itoa(x.minor)
 	}
