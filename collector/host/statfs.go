@@ -13,6 +13,10 @@ import (
 const (
 	statWorkers  = 4                      // statfs calls begun at the same time
 	statPatience = 100 * time.Millisecond // before a worker leaves a slow mount point to itself and takes the next
+
+	// stuckAtMost is how many calls may be left over from earlier scrapes before only those mount points are asked that
+	// answered last time: each such call holds a thread, of which there are not any number.
+	stuckAtMost = 100
 )
 
 // asker asks mount points for their size. One that does not answer is not asked again before its last call has come back.
@@ -21,6 +25,8 @@ type asker struct {
 	timeout time.Duration // for all mount points together
 	log     *slog.Logger
 	statfs  func(path string, buf *unix.Statfs_t) error
+
+	answered map[string]bool // mount points that did in the last scrape
 
 	mu    sync.Mutex
 	calls map[string]*statCall // under way, by mount point
@@ -46,6 +52,7 @@ func statfs(path string, buf *unix.Statfs_t) error {
 func (a *asker) ask(ctx context.Context, points []string) map[string]*statCall {
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
+	full := a.stuck() >= stuckAtMost
 	calls := make([]*statCall, len(points))
 	asked := make([]bool, len(points))
 	next := make(chan int)
@@ -58,9 +65,9 @@ func (a *asker) ask(ctx context.Context, points []string) map[string]*statCall {
 				if ctx.Err() != nil {
 					continue
 				}
-				asked[i] = true
-				if calls[i] = a.begin(points[i]); calls[i] == nil {
-					continue // stuck since an earlier scrape
+				calls[i], asked[i] = a.begin(points[i], full && !a.answered[points[i]])
+				if calls[i] == nil {
+					continue
 				}
 				patience.Reset(statPatience)
 				select {
@@ -78,13 +85,14 @@ func (a *asker) ask(ctx context.Context, points []string) map[string]*statCall {
 	wg.Wait()
 
 	answers := make(map[string]*statCall, len(points))
+	a.answered = make(map[string]bool, len(points))
 	for i, point := range points {
 		if !asked[i] {
 			continue
 		}
 		answers[point] = nil
 		if calls[i] != nil && calls[i].wait(ctx) {
-			answers[point] = calls[i]
+			answers[point], a.answered[point] = calls[i], true
 		} else if calls[i] != nil {
 			a.log.Warn("Mount point does not answer; it is not asked again until it does", "mountpoint", point)
 		}
@@ -107,12 +115,23 @@ func (c *statCall) wait(ctx context.Context) bool {
 	}
 }
 
-// begin starts a call. It returns nil if one is still under way for that mount point.
-func (a *asker) begin(point string) *statCall {
+// stuck is how many calls are under way.
+func (a *asker) stuck() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.calls)
+}
+
+// begin starts a call. It returns nil if one is still under way for that mount point, and false if there is none and
+// none may be started.
+func (a *asker) begin(point string, refuse bool) (*statCall, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.calls[point] != nil {
-		return nil
+		return nil, true
+	}
+	if refuse {
+		return nil, false
 	}
 	call := &statCall{done: make(chan struct{})}
 	a.calls[point] = call
@@ -123,5 +142,5 @@ func (a *asker) begin(point string) *statCall {
 		a.mu.Unlock()
 		close(call.done)
 	}()
-	return call
+	return call, true
 }
