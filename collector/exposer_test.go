@@ -136,6 +136,9 @@ func TestScrapeTimeout(t *testing.T) {
 			t.Errorf("%q: got %v, want %v", header, got, want)
 		}
 	}
+	if got := scrapeTimeout("10", 0); got != 10*time.Second {
+		t.Errorf("without an offset: %v", got)
+	}
 }
 
 func TestDeadlineFromHeader(t *testing.T) {
@@ -143,7 +146,7 @@ func TestDeadlineFromHeader(t *testing.T) {
 		c := &fake{parts: []string{"a"}}
 		c.collect = func(ctx context.Context, _ *Writer) error { <-ctx.Done(); time.Sleep(time.Minute); return nil }
 		s, _ := newTestSet(t, nil, c)
-		h := newTestExposer(ExposerOptions{}).Metrics(func() *Set { return s })
+		h := newTestExposer(ExposerOptions{TimeoutOffset: DefaultTimeoutOffset}).Metrics(func() *Set { return s })
 		start := time.Now()
 		w := get(h, "/metrics", timeoutHeader, "3")
 		if took := time.Since(start); w.Code != 200 || took != 2500*time.Millisecond {
@@ -177,6 +180,27 @@ func TestMaxRequests(t *testing.T) {
 		if w := get(h, "/metrics"); w.Code != 200 {
 			t.Errorf("after the others: %d", w.Code)
 		}
+	})
+}
+
+func TestNoLimitOfRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		c := &fake{parts: []string{"a"}}
+		c.collect = func(_ context.Context, w *Writer) error { <-release; return c.record(w) }
+		s, _ := newTestSet(t, nil, c)
+		h := newTestExposer(ExposerOptions{MaxRequests: 0}).Metrics(func() *Set { return s })
+		var wg sync.WaitGroup
+		for range 3 * DefaultMaxRequests {
+			wg.Go(func() {
+				if w := get(h, "/metrics"); w.Code != 200 {
+					t.Errorf("%d although there is no limit", w.Code)
+				}
+			})
+		}
+		synctest.Wait()
+		close(release)
+		wg.Wait()
 	})
 }
 

@@ -170,6 +170,40 @@ func TestCPUFreqPolicies(t *testing.T) {
 	}
 }
 
+// TestCPUFreqDriverComesLate: a minute later what a driver brings is there, also if it took another's place.
+func TestCPUFreqDriverComesLate(t *testing.T) {
+	f := newKernelFixture(t, nil, cpufreqArea)
+	for _, cpu := range []string{"cpu0", "cpu10"} {
+		f.remove("sys/devices/system/cpu/" + cpu + "/cpufreq")
+	}
+	if o := f.scrape(); o.Success["cpufreq"] {
+		t.Fatal(o.Text)
+	}
+	driver := func(policy, frequency, governors string) {
+		dir := "sys/devices/system/cpu/cpufreq/" + policy + "/"
+		f.write(dir+frequency, "1200000\n")
+		f.write(dir+"scaling_governor", "performance\n")
+		f.write(dir+"scaling_available_governors", governors+"\n")
+		f.link("../cpufreq/"+policy, "sys/devices/system/cpu/cpu0/cpufreq")
+		f.clock = f.clock.Add(lookAgain)
+	}
+	driver("policy0", "scaling_cur_freq", "performance")
+	want := map[string]string{
+		`node_cpu_scaling_frequency_hertz{cpu="0"}`:                 "1.2e+09",
+		`node_cpu_scaling_governor{cpu="0",governor="performance"}`: "1", `node_cpu_scaling_governor{cpu="0",governor="ondemand"}`: "",
+	}
+	f.expect(f.scrape(), want)
+	f.write("sys/devices/system/cpu/cpufreq/policy0/scaling_available_governors", "performance ondemand\n") // a module
+	f.clock = f.clock.Add(lookAgain)
+	want[`node_cpu_scaling_governor{cpu="0",governor="ondemand"}`] = "0"
+	f.expect(f.scrape(), want)
+	driver("policy1", "cpuinfo_cur_freq", "performance powersave")
+	f.expect(f.scrape(), map[string]string{
+		`node_cpu_scaling_frequency_hertz{cpu="0"}`: "", `node_cpu_frequency_hertz{cpu="0"}`: "1.2e+09",
+		`node_cpu_scaling_governor{cpu="0",governor="ondemand"}`: "", `node_cpu_scaling_governor{cpu="0",governor="powersave"}`: "0",
+	})
+}
+
 // TestCPUFreqAtOnce holds the two ways of reading policies to the same result.
 func TestCPUFreqAtOnce(t *testing.T) {
 	s := newSources(largeHost(t, 20))
@@ -180,7 +214,7 @@ func TestCPUFreqAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := &cpuFreq{s: s, files: fileSet{s: s}}
-	f.find(ids)
+	f.find(ids, f.look(ids))
 	defer f.files.reset()
 	f.slow = true
 	if err := f.read(true); err != nil {

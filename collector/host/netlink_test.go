@@ -120,6 +120,7 @@ func networkGroup(t *testing.T, o Options, k *fakeKernel, areas ...area) *Group 
 	if k != nil {
 		s.links.conn = s.netlink(unix.NETLINK_ROUTE)
 		s.links.body = make([]byte, unix.SizeofIfInfomsg)
+		s.links.ask = nil // it would be answered for devices of this host
 		k.serve(t, s.links.conn)
 	}
 	return g

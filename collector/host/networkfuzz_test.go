@@ -28,7 +28,7 @@ func counters(protocols any) map[string]float64 {
 			continue // the process
 		}
 		for j := range protocol.NumField() {
-			if n, ok := protocol.Field(j).Interface().(*float64); ok && n != nil {
+			if n, ok := reflect.TypeAssert[*float64](protocol.Field(j)); ok && n != nil {
 				found[v.Type().Field(i).Name+"_"+protocol.Type().Field(j).Name] = *n
 			}
 		}

@@ -22,8 +22,9 @@ const lookAgain = time.Minute
 
 // sources is where the areas of one Group find the host. It is used by one goroutine at a time.
 type sources struct {
-	o     Options
-	round uint64 // the collection that runs
+	o       Options
+	network network
+	round   uint64 // the collection that runs
 
 	kept    []*file
 	sockets []*netlink
@@ -44,7 +45,7 @@ type sources struct {
 
 func newSources(o Options) *sources {
 	return &sources{
-		o: o, absent: make(map[string]time.Time), now: time.Now, uname: uname, adjtimex: unix.Adjtimex, pageSize: int64(os.Getpagesize()),
+		o: o, network: o.network(), absent: make(map[string]time.Time), now: time.Now, uname: uname, adjtimex: unix.Adjtimex, pageSize: int64(os.Getpagesize()),
 	}
 }
 
@@ -155,13 +156,14 @@ func (s *sources) read(path string) (b []byte, err error) {
 
 // attribute returns an attribute of sysfs, or another file of up to 4 KiB, without the blanks around it.
 func (s *sources) attribute(path string) (string, error) {
-	b, err := s.attributeBytes(path)
+	b, err := s.attributeAt(unix.AT_FDCWD, path)
 	return string(b), err
 }
 
-// attributeBytes is attribute without an allocation; the bytes are valid until the next read.
-func (s *sources) attributeBytes(path string) (b []byte, err error) {
-	s.small, err = readAttribute(path, s.small)
+// attributeAt is attribute without an allocation, for paths below the folder dir too; the bytes are valid until the
+// next read.
+func (s *sources) attributeAt(dir int, path string) (b []byte, err error) {
+	s.small, err = readAttribute(dir, path, s.small)
 	return bytes.TrimSpace(s.small), err
 }
 

@@ -8,7 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strconv"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -38,41 +38,54 @@ type Collector struct {
 	catalog []*view // of all versions
 	parts   []collector.Part
 
-	mu       sync.Mutex        // held by Collect; the rest of the struct is under it
-	session  *session          // nil while there is none
-	dying    []<-chan struct{} // sessions that are being torn down
-	views    []*viewState      // of the server's major version
-	major    int
-	settings *settings
-	names    *folder
-	intern   interner
+	sessions permits
+
+	mu      sync.Mutex   // held by Collect; the rest of the struct is under it
+	session *session     // nil while there is none
+	views   []*viewState // of the server's major version
+	major   int
+	names   *folder
+	intern  interner
+
+	statements *statements
+
 	timeouts int       // connections in a row that were not answered
 	pause    time.Time // no connection before
 	closed   bool
+
+	round      *round // nil while none is under way
+	walked     map[*view]time.Time
+	places     []*place // by name
+	roundErr   error    // of the last round, as a whole
+	roundViews []*view  // that it should have read
 }
 
 // New returns a collector for one server, without connecting to it.
 func New(o Options) (*Collector, error) {
-	if o.Config.SizeInterval == 0 {
-		o.Config.SizeInterval = DefaultConfig.SizeInterval
-	}
-	if o.Config.ApplicationNames == 0 {
-		o.Config.ApplicationNames = DefaultConfig.ApplicationNames
-	}
+	o.Config.complete()
 	if err := o.Config.validate(); err != nil {
 		return nil, err
 	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return newCollector(o, views()), nil
+	catalog := views()
+	for i := range o.Config.Queries {
+		catalog = append(catalog, o.Config.Queries[i].view())
+	}
+	return newCollector(o, catalog), nil
 }
 
 func newCollector(o Options, catalog []*view) *Collector {
-	return &Collector{
-		cfg: o.Config, now: o.Now, catalog: catalog, parts: parts(catalog), settings: newSettings(),
-		names: newFolder(o.Config.ApplicationNames, keepNames),
+	if !o.Config.Statements.QueryText {
+		catalog = slices.DeleteFunc(catalog, func(v *view) bool { return v == &statementTextsView })
 	}
+	c := &Collector{
+		cfg: o.Config, now: o.Now, catalog: catalog, parts: parts(catalog), sessions: newPermits(),
+		names: newFolder(o.Config.ApplicationNames, keepNames), walked: make(map[*view]time.Time),
+	}
+	c.statements = newStatements(o.Config.Statements, o.Now, c.intern.text)
+	return c
 }
 
 // Parts returns what can be selected.
@@ -83,10 +96,10 @@ func (c *Collector) Close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closed = true
-	if c.session != nil {
-		c.session.close()
-		c.session = nil
+	if c.round != nil {
+		c.round.cancel()
 	}
+	c.drop()
 }
 
 // Collect reads the selected views in one round trip.
@@ -120,13 +133,13 @@ func (c *Collector) collect(ctx context.Context, w *collector.Writer) error {
 		return c.down(err, false)
 	}
 	s := c.session
+	c.walk(w)
 	due := c.due(w)
 	deadline, _ := ctx.Deadline()
-	server := query{name: "server", sql: serverSQL, params: [][]byte{statementTimeout(time.Until(deadline))}}
 	queries := make([]query, 0, 1+len(due))
-	queries = append(queries, server)
+	queries = append(queries, serverQuery(time.Until(deadline), len(due)))
 	for _, v := range due {
-		queries = append(queries, v.query())
+		queries = append(queries, c.queries(v, time.Until(deadline))...)
 	}
 	run, err := s.send(ctx, queries)
 	if err != nil {
@@ -142,7 +155,7 @@ func (c *Collector) collect(ctx context.Context, w *collector.Writer) error {
 
 	var version string
 	var monitor bool
-	err = run.read(server, func(row [][]byte) error {
+	err = run.read("server", func(row [][]byte) error {
 		version, monitor = c.intern.text(row[1]), string(row[2]) == "true"
 		return nil
 	})
@@ -164,62 +177,104 @@ func (c *Collector) due(w *collector.Writer) []*viewState {
 	now := c.now()
 	var due []*viewState
 	for _, v := range c.views {
-		if w.Selected(v.part) && v.due(now, time.Duration(c.cfg.SizeInterval)) {
+		if w.Selected(v.part) && v.due(now, time.Duration(c.cfg.SlowInterval)) {
 			due = append(due, v)
 		}
 	}
 	return due
 }
 
+// queries are what to ask for a view; for one whose extension is not known, whether the extension is there.
+func (c *Collector) queries(v *viewState, left time.Duration) []query {
+	if v.view.extension != "" {
+		x, ok := c.session.extensions[v.view.extension]
+		if v.asks = !ok; v.asks {
+			return []query{extensionsQuery}
+		}
+		v.adapt(x)
+	}
+	return v.queries(c.cfg.Relations, left)
+}
+
 // read takes the answers and writes the samples, one part after the other.
 func (c *Collector) read(w *collector.Writer, run *scrape, due []*viewState, monitor bool) {
 	var broken error // the session ended; nothing more can be read
+	around := &surroundings{intern: &c.intern, fold: c.fold, server: c.session.server}
+	now := c.now()
 	for _, v := range c.views {
 		w.Part(v.part, func() error {
-			var err error
 			if len(due) > 0 && due[0] == v {
 				due = due[1:]
-				if broken == nil {
-					err = c.readView(run, v, monitor)
-				} else {
-					v.failed()
-					err = broken
+				err := broken
+				if err == nil {
+					err = c.readView(run, v, monitor, around)
+				}
+				if err != nil {
+					v.failed(err)
 				}
 				if _, lost := errors.AsType[*lostError](err); lost {
 					broken = err
 				}
 			}
-			v.write(w, c.now())
-			return queryError(v.name, err)
+			if v.slow && !v.readAt.IsZero() {
+				w.Add(age, now.Sub(v.readAt).Seconds(), v.name)
+			}
+			return queryError(v.name, v.write(w))
 		})
 	}
 	for _, v := range c.catalog {
-		if !inVersion(c.major, v.since, v.until) {
-			w.Part(v.part, func() error { return nil }) // There is nothing to read in this version.
+		if v.inRounds() || !inVersion(c.major, v.since, v.until) {
+			w.Part(v.part, func() error { return nil }) // There may be nothing to read, in this version or as yet.
 		}
 	}
+	c.writePlaces(w)
+	c.writeLeftOut(w)
 	if broken != nil {
 		c.drop()
 	}
 }
 
-func (c *Collector) readView(run *scrape, v *viewState, monitor bool) error {
-	now := c.now()
-	v.begin(now)
-	fold := func(s string) string { return c.names.name(s, now) }
-	err := run.read(v.query(), func(row [][]byte) error { return v.row(row, &c.intern, fold) })
-	if err == nil && v.monitor && !monitor {
-		err = errNotMonitor
+// writeLeftOut tells how many rows the caps have left out of all databases.
+func (c *Collector) writeLeftOut(w *collector.Writer) {
+	more := make(map[*view]float64)
+	note := func(list []*viewState) {
+		for _, s := range list {
+			if s.capped && !s.readAt.IsZero() && w.Selected(s.part) {
+				more[s.view] += s.more
+			}
+		}
 	}
-	if err != nil {
-		v.failed()
-		return err
+	note(c.views)
+	for _, p := range c.places {
+		note(p.states)
 	}
-	v.done(now)
-	return nil
+	for _, v := range c.catalog {
+		if n, ok := more[v]; ok {
+			w.Add(leftOut, n, v.name)
+		}
+	}
 }
 
-var errNotMonitor = errors.New("other users' sessions are hidden from this role: GRANT pg_monitor TO it")
+// fold gives an application_name, or the name that stands for those without series of their own.
+func (c *Collector) fold(name string) string { return c.names.name(name, c.now()) }
+
+func (c *Collector) readView(run *scrape, v *viewState, monitor bool, around *surroundings) error {
+	v.begin(c.now())
+	if v.asks {
+		return run.askFor(v.view.extension)
+	}
+	err := run.rows(v, around)
+	run.session.doubt(v.view.extension, err)
+	switch {
+	case err == nil && v.monitor && !monitor && v.rows > 0:
+		return errNotMonitor
+	case err != nil:
+		return err
+	}
+	return v.done(c.now())
+}
+
+var errNotMonitor = errors.New("other users' rows are hidden from this role: GRANT pg_monitor TO it")
 
 // queryError gives an error of a view words that stay the same, without anything of the data.
 func queryError(view string, err error) error {
@@ -229,21 +284,21 @@ func queryError(view string, err error) error {
 	var pgErr *pgconn.PgError
 	text := collector.NetError(err)
 	switch {
+	case errors.As(err, &pgErr) && (strings.HasPrefix(pgErr.Code, "22") || strings.HasPrefix(pgErr.Code, "P0")):
+		text = "SQLSTATE " + pgErr.Code // The server's words may repeat a value.
 	case errors.As(err, &pgErr):
 		text = fmt.Sprintf("%s (SQLSTATE %s)", pgErr.Message, pgErr.Code)
 	case text == "":
 		text = err.Error()
 	}
-	if h := hint(err); h != "" {
+	if h := hint(view, err); h != "" {
 		text += ": " + h
 	}
 	return fmt.Errorf("read %s: %s", view, text)
 }
 
 // statementTimeout leaves a fifth of the time to the queries after one that runs into it. In milliseconds.
-func statementTimeout(left time.Duration) []byte {
-	return strconv.AppendInt(nil, max((left*4/5).Milliseconds(), 1), 10)
-}
+func statementTimeout(left time.Duration) []byte { return milliseconds(left * 4 / 5) }
 
 var versionNumber = regexp.MustCompile(`^\S+ (\d+(?:\.\d+)*)`)
 

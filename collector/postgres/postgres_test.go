@@ -80,7 +80,7 @@ func TestApplicationNamesAreCapped(t *testing.T) {
 	p := server(t)
 	cfg := target(p.URL)
 	cfg.ApplicationNames = 2
-	s := collectortest.NewScraper(t, collect(t, postgres.Options{Config: cfg}))
+	s := scrape(t, collect(t, postgres.Options{Config: cfg}))
 	const n = 6
 	for i := range n {
 		exec(t, connect(t, p.URL, "application_name", fmt.Sprintf("capped-%d", i)), "BEGIN")
@@ -136,13 +136,18 @@ func TestRoles(t *testing.T) {
 	s := scraper(t, strings.Replace(p.URL, "postgres@", "stranger@", 1))
 	for range 3 {
 		o := s.Scrape(enough)
-		wantUp(t, o, "stat_activity")
+		wantUp(t, o, needMonitor()...)
 		if strings.Contains(o.Text, "pg_stat_activity_count") {
 			t.Error("sessions are counted although most are hidden")
 		}
 	}
-	if log := s.Log(); len(log) != 1 || !strings.Contains(log[0], "GRANT pg_monitor") {
-		t.Errorf("log = %q, want one line that says what to do", log)
+	if log := s.Log(); len(log) != len(needMonitor()) {
+		t.Errorf("log = %q, want one line for each of %v", log, needMonitor())
+	}
+	for _, line := range s.Log() {
+		if !strings.Contains(line, "GRANT pg_monitor") {
+			t.Errorf("%s: does not say what to do", line)
+		}
 	}
 	exec(t, admin, "GRANT pg_monitor TO stranger")
 	wantUp(t, s.Scrape(enough))
@@ -154,8 +159,8 @@ func TestSizesAreReadRarely(t *testing.T) {
 	exec(t, admin, "DROP DATABASE IF EXISTS late")
 	now := time.Unix(1_700_000_000, 0)
 	cfg := target(p.URL)
-	cfg.SizeInterval = model.Duration(time.Minute)
-	s := collectortest.NewScraper(t, collect(t, postgres.Options{Config: cfg, Now: func() time.Time { return now }}))
+	cfg.SlowInterval = model.Duration(time.Minute)
+	s := scrape(t, collect(t, postgres.Options{Config: cfg, Now: func() time.Time { return now }}))
 	const age = `chronoops_postgres_view_age_seconds{view="database_size"}`
 	check := func(wantAge float64, wantLate bool) {
 		t.Helper()
@@ -193,15 +198,24 @@ func TestSettingsFollowReload(t *testing.T) {
 	if warm := proxy.Traffic().Received - cold.Received; warm > cold.Received/2 {
 		t.Errorf("a warm scrape receives %d bytes, the first one %d: the settings were read again", warm, cold.Received)
 	}
-	exec(t, admin, "ALTER SYSTEM SET work_mem = '8MB'")
-	exec(t, admin, "SELECT pg_reload_conf()")
-	deadline := time.Now().Add(enough)
-	for s.Scrape(enough).Sample("pg_settings_work_mem_bytes") != "8.388608e+06" {
-		if time.Now().After(deadline) {
-			t.Fatal("the new setting does not show")
-		}
-		time.Sleep(10 * time.Millisecond)
+	set(t, admin, "work_mem", "'8MB'")
+	until(t, s, "the new setting", func(o collectortest.Outcome) bool { return o.Sample("pg_settings_work_mem_bytes") == "8.388608e+06" })
+
+	const pending = "chronoops_postgres_setting_pending_restart"
+	set(t, admin, "huge_pages", "off") // its type is enum
+	set(t, admin, "max_files_per_process", "2000")
+	o := until(t, s, "settings that wait for a restart", has(pending+`{name="max_files_per_process"}`))
+	if o.Sample(pending+`{name="huge_pages"}`) != "1" {
+		t.Errorf("%q, want huge_pages as well", samplesOf(o.Text, pending))
 	}
+	if o.Sample("pg_settings_max_files_per_process") != "1000" {
+		t.Error("a setting shows before it is in force")
+	}
+	set(t, admin, "max_files_per_process", "1000")
+	set(t, admin, "huge_pages", "try")
+	until(t, s, "settings that do not wait any more", func(o collectortest.Outcome) bool {
+		return o.Sample(pending+`{name="max_files_per_process"}`)+o.Sample(pending+`{name="huge_pages"}`) == ""
+	})
 }
 
 // TestThousandScrapes holds one round trip per scrape and one session for all.
@@ -234,7 +248,7 @@ func TestDSNFileIsReadAtEachConnect(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "dsn")
 	cfg := postgres.DefaultConfig
 	cfg.Name, cfg.DSNFile = "main", file
-	s := collectortest.NewScraper(t, collect(t, postgres.Options{Config: cfg}))
+	s := scrape(t, collect(t, postgres.Options{Config: cfg}))
 	wantDown(t, s.Scrape(enough), "config")
 	write := func(text string) {
 		t.Helper()
@@ -252,7 +266,7 @@ func TestClose(t *testing.T) {
 	p := start(t, stack.PostgresOptions{})
 	admin := connect(t, p.URL)
 	c := collect(t, postgres.Options{Config: target(p.URL)})
-	s := collectortest.NewScraper(t, c)
+	s := scrape(t, c)
 	wantUp(t, s.Scrape(enough))
 	if n := sessions(t, admin); n != 1 {
 		t.Errorf("%d sessions, want 1", n)

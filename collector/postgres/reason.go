@@ -43,7 +43,7 @@ func codeReason(err *pgconn.PgError) string {
 		return collector.ReasonStarting
 	case "57P01", "57P02":
 		return collector.ReasonStopping
-	case "3D000":
+	case "3D000", "57P04":
 		return collector.ReasonDatabase
 	case "42501":
 		return collector.ReasonPermission
@@ -54,11 +54,23 @@ func codeReason(err *pgconn.PgError) string {
 	}
 }
 
-// hint says what an operator can do about the error of a query; empty if there is nothing to say.
-func hint(err error) string {
+// hint says what an operator can do about the error of a view's query; empty if there is nothing to say.
+func hint(view string, err error) string {
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) {
 		return ""
+	}
+	if own := strings.HasPrefix(view, queryPrefix); own {
+		switch pgErr.Code {
+		case "42501":
+			return "GRANT SELECT on what it reads TO the role of the dsn"
+		case "42P01", "42883":
+			return "write schema.name, because the search_path is pg_catalog"
+		case "57014":
+			return "it ran into its timeout or the scrape's deadline: make it faster, or raise timeout"
+		case "55P03":
+			return "somebody holds a lock on what it reads"
+		}
 	}
 	switch pgErr.Code {
 	case "42501":

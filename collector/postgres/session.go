@@ -4,19 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 )
 
 const (
 	applicationName = "chronoops"
 
-	// lockTimeout keeps a scrape from queueing behind a lock, where it would hold up everybody after it.
-	lockTimeout = 250 * time.Millisecond
+	// lockTimeout keeps a scrape from queueing behind a lock, where it would hold up everybody after it. It is less where
+	// so many queries, each waiting for a lock on a catalog, would take more than half of the time there is.
+	lockTimeout      = 250 * time.Millisecond
+	leastLockTimeout = 10 * time.Millisecond
 	// idleTimeout ends our session's transaction should the program stop in the middle of one.
 	idleTimeout = 10 * time.Second
 	// oldest is the first major version whose views are the ones we read.
@@ -32,15 +36,30 @@ var initSQL = fmt.Sprintf(`SELECT set_config('search_path', 'pg_catalog, pg_temp
 
 // serverSQL opens every scrape: it hands the scrape's deadline to the server and tells whom we talk to.
 const serverSQL = `SELECT set_config('statement_timeout', $1, false), version(),
-	pg_has_role('pg_read_all_stats', 'USAGE')::text`
+	pg_has_role('pg_read_all_stats', 'USAGE')::text, set_config('lock_timeout', $2, false)`
+
+// serverQuery bounds the n queries of a scrape that has so much time left.
+func serverQuery(left time.Duration, n int) query {
+	lock := min(max(left/2/time.Duration(max(n, 1)), leastLockTimeout), lockTimeout)
+	return query{name: "server", sql: serverSQL, params: [][]byte{statementTimeout(left), milliseconds(lock)}}
+}
+
+// timeoutQuery bounds the queries after it.
+func timeoutQuery(d time.Duration) query {
+	return query{name: "timeout", sql: "SELECT set_config('statement_timeout', $1, false)", params: [][]byte{milliseconds(d)}}
+}
+
+func milliseconds(d time.Duration) []byte {
+	return strconv.AppendInt(nil, max(d.Milliseconds(), 1), 10)
+}
 
 // session is one connection and the statements prepared on it.
 type session struct {
 	conn       *pgconn.PgConn
 	server     string // host:port
 	major      int
-	set        bool // initSQL was sent
 	statements map[string]*pgconn.StatementDescription
+	extensions map[string]extension
 }
 
 // lostError means that the connection is gone or cannot be used any more.
@@ -61,7 +80,7 @@ func dial(ctx context.Context, cfg *pgconn.Config) (*session, error) {
 	}
 	s := &session{
 		conn: conn, server: net.JoinHostPort(cfg.Host, strconv.Itoa(int(cfg.Port))),
-		statements: make(map[string]*pgconn.StatementDescription),
+		statements: make(map[string]*pgconn.StatementDescription), extensions: make(map[string]extension),
 	}
 	if strings.HasPrefix(cfg.Host, "/") {
 		s.server = cfg.Host + ":" + strconv.Itoa(int(cfg.Port))
@@ -71,7 +90,29 @@ func dial(ctx context.Context, cfg *pgconn.Config) (*session, error) {
 		s.close()
 		return nil, fmt.Errorf("server version %q is not supported: PostgreSQL %d or later is needed", version, oldest)
 	}
+	if err := s.prepare(ctx); err != nil {
+		s.close()
+		return nil, err
+	}
 	return s, nil
+}
+
+// prepare bounds the session and looks for extensions, in one round trip.
+func (s *session) prepare(ctx context.Context) error {
+	run, err := s.send(ctx, []query{{name: "bounds", sql: initSQL}, extensionsQuery})
+	if err != nil {
+		return err
+	}
+	defer run.end()
+	if err := run.read("bounds", nil); err != nil {
+		return fmt.Errorf("bound the session: %w", err)
+	}
+	// A locked catalog is no reason to do without the session: the views that need an extension ask again.
+	err = run.read(extensionsQuery.name, s.learnExtension)
+	if _, lost := errors.AsType[*lostError](err); lost {
+		return err
+	}
+	return nil
 }
 
 // majorVersion reads server_version: "15.18 (Debian 15.18-0+deb12u1)" is 15, "18beta1" is 18.
@@ -84,9 +125,23 @@ func majorVersion(s string) (int, error) {
 }
 
 // close ends the session in good order, or tears it down where the server does not answer. The returned channel is
-// closed once nothing is left of it.
+// closed once nothing is left of it, on the server neither if that answers.
 func (s *session) close() <-chan struct{} {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	const patience = time.Second
+	if hijacked, err := s.conn.Hijack(); err == nil { // It is idle.
+		done := make(chan struct{})
+		defer close(done)
+		defer hijacked.Conn.Close()
+		if hijacked.Conn.SetDeadline(time.Now().Add(patience)) != nil {
+			return done
+		}
+		hijacked.Frontend.Send(&pgproto3.Terminate{})
+		if hijacked.Frontend.Flush() == nil {
+			_, _ = io.Copy(io.Discard, hijacked.Conn) // The server closes its end when the session is gone.
+		}
+		return done
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	_ = s.conn.Close(ctx) // There is nobody to tell, and nothing to do about it.
 	return s.conn.CleanupDone()
@@ -105,10 +160,6 @@ type query struct {
 func (s *session) send(ctx context.Context, queries []query) (*scrape, error) {
 	p := s.conn.StartPipeline(ctx)
 	run := &scrape{session: s, pipeline: p}
-	if !s.set {
-		p.SendQueryParams(initSQL, nil, nil, nil, nil)
-		p.SendPipelineSync()
-	}
 	for _, q := range queries {
 		if sd, ok := s.statements[q.name]; ok {
 			p.SendQueryStatement(sd, q.params, nil, nil)
@@ -122,13 +173,6 @@ func (s *session) send(ctx context.Context, queries []query) (*scrape, error) {
 		run.end()
 		return nil, &lostError{err}
 	}
-	if !s.set {
-		if err := run.result(nil); err != nil {
-			run.end()
-			return nil, &lostError{fmt.Errorf("bound the session: %w", err)}
-		}
-		s.set = true
-	}
 	return run, nil
 }
 
@@ -138,9 +182,9 @@ type scrape struct {
 	pipeline *pgconn.Pipeline
 }
 
-// read hands the rows of the next query, which must be q, to row; the values are valid during the call only.
-func (r *scrape) read(q query, row func([][]byte) error) error {
-	if _, ok := r.session.statements[q.name]; !ok {
+// read hands the rows of the next query, which must have the name, to row; the values are valid during the call only.
+func (r *scrape) read(name string, row func([][]byte) error) error {
+	if _, ok := r.session.statements[name]; !ok {
 		got, err := r.pipeline.GetResults()
 		if err != nil {
 			return r.settle(err)
@@ -149,14 +193,51 @@ func (r *scrape) read(q query, row func([][]byte) error) error {
 		if !ok {
 			return r.confused(got)
 		}
-		sd.Name = q.name
-		r.session.statements[q.name] = sd
+		sd.Name = name
+		r.session.statements[name] = sd
 	}
 	err := r.result(row)
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) && (pgErr.Code == "0A000" || pgErr.Code == "26000") {
 		// The view changed under the prepared statement, or a proxy gave us another session: start afresh.
 		return &lostError{err}
+	}
+	return err
+}
+
+// rows reads the answers to the queries of a view.
+func (r *scrape) rows(v *viewState, around *surroundings) error {
+	if v.timeout > 0 {
+		if err := r.read("timeout", nil); err != nil {
+			if _, lost := errors.AsType[*lostError](err); lost {
+				return err
+			}
+		}
+	}
+	d, ok := v.decoder.(describer)
+	describe := func() error {
+		if !ok {
+			return nil
+		}
+		ok = false
+		var columns []string
+		for _, f := range r.session.statements[v.statement].Fields {
+			columns = append(columns, f.Name)
+		}
+		return d.describe(columns)
+	}
+	var bad error
+	err := r.read(v.statement, func(row [][]byte) error {
+		if bad == nil {
+			bad = describe()
+		}
+		if bad != nil {
+			return bad
+		}
+		return v.row(row, around)
+	})
+	if err == nil {
+		err = describe() // without a row
 	}
 	return err
 }

@@ -143,6 +143,7 @@ func prepareDebian(ctx context.Context, out io.Writer, cache string) error {
 type aptClient struct {
 	dir  string
 	args []string
+	also []string // packages to unpack besides what neededPackages gives
 }
 
 // newAPT reads the package lists of the machine's sources, or of those that the further options name.
@@ -197,34 +198,26 @@ func (a *aptClient) get(ctx context.Context, dir string, args ...string) (string
 
 // unpack lays the package and the libraries that it needs out below root; root appears only when it is complete.
 func (a *aptClient) unpack(ctx context.Context, d debianPart, root string) error {
-	if d.alone {
-		return a.unpackAll(ctx, []string{d.pkg}, root, func(string) error { return nil })
+	pkgs := []string{d.pkg}
+	if !d.alone {
+		uris, err := a.get(ctx, a.dir, "install", "--yes", "--print-uris", d.pkg)
+		if err != nil {
+			return err
+		}
+		pkgs = neededPackages(d.pkg, uris)
 	}
-	return a.unpackWith(ctx, d.pkg, root, nil, func(string) error { return nil })
-}
-
-// unpackWith also takes needed packages whose names begin as given, and has the tree finished before it appears.
-func (a *aptClient) unpackWith(ctx context.Context, pkg, root string, more []string, finish func(tree string) error) error {
-	uris, err := a.get(ctx, a.dir, "install", "--yes", "--print-uris", pkg)
-	if err != nil {
-		return err
-	}
-	return a.unpackAll(ctx, neededPackages(pkg, uris, more...), root, finish)
-}
-
-func (a *aptClient) unpackAll(ctx context.Context, pkgs []string, root string, finish func(tree string) error) error {
 	debs, err := os.MkdirTemp(a.dir, "debs-")
 	if err != nil {
 		return err
 	}
-	if _, err := a.get(ctx, debs, append([]string{"download"}, pkgs...)...); err != nil {
+	if _, err := a.get(ctx, debs, slices.Concat([]string{"download"}, pkgs, a.also)...); err != nil {
 		return err
 	}
 	files, err := filepath.Glob(filepath.Join(debs, "*.deb"))
 	if err != nil {
 		return err
 	}
-	tree := filepath.Join(a.dir, "tree-"+filepath.Base(root))
+	tree := filepath.Join(a.dir, "tree-"+d.pkg)
 	for _, deb := range files {
 		if _, err := run(exec.CommandContext(ctx, "dpkg", "-x", deb, tree)); err != nil {
 			return err
@@ -237,9 +230,6 @@ func (a *aptClient) unpackAll(ctx context.Context, pkgs []string, root string, f
 	if err := os.Chmod(tree, 0o755); err != nil {
 		return err
 	}
-	if err := finish(tree); err != nil {
-		return err
-	}
 	if err := os.RemoveAll(root); err != nil {
 		return err
 	}
@@ -247,11 +237,9 @@ func (a *aptClient) unpackAll(ctx context.Context, pkgs []string, root string, f
 }
 
 // neededPackages reads apt's list of addresses and names the packages to unpack: the wanted family and its libraries, but
-// not the C library, which must be the one of the machine's own loader, nor what only PostgreSQL's compiler needs. What
-// begins with one of more is wanted all the same.
-func neededPackages(pkg, uris string, more ...string) []string {
+// not the C library, which must be the one of the machine's own loader, nor what only PostgreSQL's compiler needs.
+func neededPackages(pkg, uris string) []string {
 	family, _, _ := strings.Cut(pkg, "-")
-	wanted := append(slices.Clone(more), family)
 	var names []string
 	sc := bufio.NewScanner(bytes.NewReader([]byte(uris)))
 	for sc.Scan() {
@@ -262,7 +250,7 @@ func neededPackages(pkg, uris string, more ...string) []string {
 		name, _, ok := strings.Cut(fields[1], "_")
 		switch {
 		case !ok:
-		case slices.ContainsFunc(wanted, func(p string) bool { return strings.HasPrefix(name, p) }):
+		case strings.HasPrefix(name, family):
 			names = append(names, name)
 		case !strings.HasPrefix(name, "lib"), strings.HasSuffix(name, "-perl"):
 		case slices.ContainsFunc([]string{"libc6", "libc-", "libperl", "libllvm", "libz3"}, func(p string) bool { return strings.HasPrefix(name, p) }):

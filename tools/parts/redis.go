@@ -109,24 +109,35 @@ func (f foreignPart) unpack(ctx context.Context, out io.Writer, cache, root stri
 		return err
 	}
 	defer apt.close()
-	return apt.unpackWith(ctx, f.pkg, root, []string{"libc6", "lua-"}, func(tree string) error {
-		return f.writeLauncher(tree, root)
-	})
+	uris, err := apt.get(ctx, apt.dir, "install", "--yes", "--print-uris", f.pkg)
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(uris) {
+		if _, name, _ := strings.Cut(line, " "); strings.HasPrefix(name, "libc6_") || strings.HasPrefix(name, "lua-") {
+			name, _, _ = strings.Cut(name, "_")
+			apt.also = append(apt.also, name)
+		}
+	}
+	if err := apt.unpack(ctx, debianPart{pkg: f.pkg}, root); err != nil {
+		return err
+	}
+	return f.writeLauncher(root)
 }
 
-// writeLauncher writes the script for a tree that will be at root.
-func (f foreignPart) writeLauncher(tree, root string) error {
+// writeLauncher writes the script for a tree; without it the tree does not count.
+func (f foreignPart) writeLauncher(root string) error {
 	var dirs []string
 	loader := ""
 	for _, pattern := range []string{"usr/lib/*-linux-gnu*", "lib/*-linux-gnu*"} {
-		found, err := filepath.Glob(filepath.Join(tree, pattern))
+		found, err := filepath.Glob(filepath.Join(root, pattern))
 		if err != nil {
 			return err
 		}
+		dirs = append(dirs, found...)
 		for _, dir := range found {
-			dirs = append(dirs, root+strings.TrimPrefix(dir, tree))
 			if loaders, _ := filepath.Glob(filepath.Join(dir, "ld-linux*.so.*")); len(loaders) > 0 {
-				loader = root + strings.TrimPrefix(loaders[0], tree)
+				loader = loaders[0]
 			}
 		}
 	}
@@ -135,7 +146,11 @@ func (f foreignPart) writeLauncher(tree, root string) error {
 	}
 	script := fmt.Sprintf("#!/bin/sh\nexec %s --library-path %s %s \"$@\"\n",
 		quote(loader), quote(strings.Join(dirs, ":")), quote(filepath.Join(root, "usr/bin", f.pkg)))
-	return os.WriteFile(filepath.Join(tree, launcher), []byte(script), 0o755)
+	path := filepath.Join(root, launcher)
+	if err := os.WriteFile(path+".new", []byte(script), 0o755); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
 }
 
 // quote makes a word of the shell.

@@ -38,7 +38,7 @@ func TestLauncher(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := (foreignPart{pkg: "server"}).writeLauncher(root, root); err != nil {
+	if err := (foreignPart{pkg: "server"}).writeLauncher(root); err != nil {
 		t.Fatal(err)
 	}
 	out, err := exec.Command(filepath.Join(root, launcher), "--option", "a b").CombinedOutput()

@@ -68,7 +68,7 @@ func startNode(ctx context.Context, o RedisOptions) (*Redis, error) {
 		if err != nil {
 			return nil, err
 		}
-		bus, err := net.Listen("tcp", address(port+busOffset)) // fails above 65535, too
+		bus, err := net.Listen("tcp", address(port+busOffset))
 		if err != nil {
 			failed = err
 			continue

@@ -9,26 +9,13 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/chronoops/chronoops/tools/stack"
+	"github.com/chronoops/chronoops/tools/stack/stacktest"
 )
 
 func redisServer(t *testing.T, o stack.RedisOptions) *stack.Redis {
 	t.Helper()
 	r, err := stack.StartRedis(t.Context(), o)
-	return ended(t, r, err)
-}
-
-// ended has a server stopped at the end of the test.
-func ended[S interface{ Stop() error }](t *testing.T, server S, err error) S {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	return server
+	return stacktest.Run(t, r, err)
 }
 
 func do(t *testing.T, r *stack.Redis, args ...any) string {
@@ -92,9 +79,9 @@ func TestRedisReplicaAndSentinel(t *testing.T) {
 			t.Parallel()
 			primary := redisServer(t, o)
 			replica, err := stack.StartReplica(t.Context(), primary)
-			ended(t, replica, err)
+			stacktest.Run(t, replica, err)
 			sentinel, err := stack.StartSentinel(t.Context(), primary, stack.SentinelOptions{Name: "cache"})
-			ended(t, sentinel, err)
+			stacktest.Run(t, sentinel, err)
 			do(t, primary, "SET", "a", "b")
 			eventually(t, func() error {
 				if reply, err := replica.Do(t.Context(), "GET", "a"); err != nil || reply != "b" {
@@ -113,7 +100,7 @@ func TestRedisReplicaAndSentinel(t *testing.T) {
 func TestRedisCluster(t *testing.T) {
 	t.Parallel()
 	c, err := stack.StartRedisCluster(t.Context(), stack.RedisOptions{})
-	ended(t, c, err)
+	stacktest.Run(t, c, err)
 	var roles []string
 	for _, n := range c.Nodes {
 		role, _, _ := strings.Cut(strings.TrimPrefix(do(t, n, "ROLE"), "["), " ")
