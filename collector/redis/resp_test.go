@@ -85,10 +85,11 @@ func walk(t *testing.T, c cursor, depth int) {
 func TestBound(t *testing.T) {
 	for reply, refused := range map[string]bool{
 		"$3\r\nabc\r\n+OK\r\n": false, "$-1\r\n": false, "$\r\n": true, "$x\r\n": true, "$70000000\r\n": true,
+		"*9\r\n" + strings.Repeat(":1\r\n", mostLines): true, strings.Repeat(":1\r\n", mostLines): false,
 		"$000000000000000000000000000000070000000\r\n": true, "+$70000000\r\n": false, "$12\r\n$70000000\r\n\r\n": false,
 	} {
 		if got := new(bound).check([]byte(reply)) != nil; got != refused {
-			t.Errorf("%q: refused %v", reply, got)
+			t.Errorf("%.40q: refused %v", reply, got)
 		}
 	}
 }
