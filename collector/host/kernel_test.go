@@ -453,6 +453,38 @@ func TestAbsentFile(t *testing.T) {
 	f.expect(f.scrape(), map[string]string{`node_schedstat_timeslices_total{cpu="0"}`: "3"})
 }
 
+// TestMissingAndBroken: a failure stays one although another file is missing, too.
+func TestMissingAndBroken(t *testing.T) {
+	f := newKernelFixture(t, nil, meminfoNumaArea)
+	const node = "sys/devices/system/node/node"
+	f.write(node+"7/meminfo", "Node 7 MemFree: many kB\n")
+	f.write(node+"8/numastat", "numa_hit 1\n") // without meminfo
+	if o := f.scrape(); o.Success["meminfo_numa"] || o.NoData["meminfo_numa"] {
+		t.Errorf("success %v, no data %v", o.Success, o.NoData)
+	}
+	f.remove(node + "7")
+	f.clock = f.clock.Add(lookAgain)
+	if o := f.scrape(); !o.NoData["meminfo_numa"] {
+		t.Errorf("success %v, no data %v", o.Success, o.NoData)
+	}
+}
+
+// TestRootFileFails: a file that could not be read is read again although it did not change.
+func TestRootFileFails(t *testing.T) {
+	f := newKernelFixture(t, nil, osArea)
+	f.remove("root/etc/os-release")
+	f.write("root/etc/os-release/x", "") // a folder, which can be opened only
+	opens := watchOpens(t, f.o.RootFS)
+	for range 2 {
+		if o := f.scrape(); o.Success["os"] || o.NoData["os"] {
+			t.Errorf("success %v, no data %v", o.Success, o.NoData)
+		}
+	}
+	if n := opens()["etc/os-release"]; n != 2 {
+		t.Errorf("opened %d times", n)
+	}
+}
+
 func TestArrays(t *testing.T) {
 	f := newKernelFixture(t, nil, mdadmArea)
 	f.write("proc/mdstat", "Personalities : [raid5]\nmd9 : active raid5 sda[0] sdb[1]\n      100 blocks [2/2] [UU]\n      [>....]  reshape =  8.5% (7/100) finish=1.0min speed=5K/sec\n\nunused devices: <none>\n")
