@@ -65,6 +65,12 @@ func (f *serveFlags) register(cmd *kingpin.CmdClause, app *kingpin.Application) 
 	f.registerParts(cmd)
 	cmd.Flag("compat.legacy-names", "Expose metrics also under names that upstream has dropped and popular dashboards still chart.").BoolVar(&f.selection.legacyNames)
 	promslogflag.AddFlags(app, &f.log)
+	cmd.Validate(func(*kingpin.CmdClause) error {
+		if f.timeoutOffset < 0 {
+			return fmt.Errorf("--timeout-offset=%v: a scrape cannot last longer than Prometheus waits; give 0s or more", f.timeoutOffset)
+		}
+		return nil
+	})
 }
 
 // registerParts adds --[no-]collector.NAME for every part there is.

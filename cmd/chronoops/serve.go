@@ -83,9 +83,6 @@ func serve(ctx context.Context, f *serveFlags, con console) int {
 
 func (s *server) start(ctx context.Context) (err error) {
 	s.log.Info("Starting chronoops", "version", version.Info(), "build", version.BuildContext())
-	if s.f.timeoutOffset < 0 {
-		return fmt.Errorf("--timeout-offset=%v: a scrape cannot last longer than Prometheus waits, give 0s or more", s.f.timeoutOffset)
-	}
 	runtime.GOMAXPROCS(int(s.f.maxProcs))
 	if s.getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
