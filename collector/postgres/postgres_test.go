@@ -218,31 +218,6 @@ func TestSettingsFollowReload(t *testing.T) {
 	})
 }
 
-// TestThousandScrapes holds one round trip per scrape and one session for all.
-func TestThousandScrapes(t *testing.T) {
-	p := server(t)
-	admin := connect(t, p.URL)
-	before := sessions(t, admin)
-	proxy := collectortest.NewProxy(t, hostPort(p))
-	s := scraper(t, strings.Replace(p.URL, hostPort(p), proxy.Addr, 1))
-	wantUp(t, s.Scrape(enough))
-	first := proxy.Traffic()
-	const n = 1000
-	for range n {
-		wantUp(t, s.Scrape(enough))
-	}
-	got := proxy.Traffic()
-	if got.Trips-first.Trips != n || got.Connections != 1 {
-		t.Errorf("%d scrapes took %d round trips and %d connections", n, got.Trips-first.Trips, got.Connections)
-	}
-	if now := sessions(t, admin); now != before+1 {
-		t.Errorf("%d sessions of ours, want %d", now, before+1)
-	}
-	if log := s.Log(); len(log) > 0 {
-		t.Errorf("logged %q", log)
-	}
-}
-
 func TestDSNFileIsReadAtEachConnect(t *testing.T) {
 	p := server(t)
 	file := filepath.Join(t.TempDir(), "dsn")

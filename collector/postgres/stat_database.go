@@ -1,5 +1,7 @@
 package postgres
 
+import "github.com/chronoops/chronoops/collector"
+
 // statDatabaseView reads pg_stat_database, less the row of the objects that belong to no database.
 var statDatabaseView = view{
 	part: partStat, name: "stat_database",
@@ -60,9 +62,11 @@ var conflictsView = view{
 		{family: conflicts.counter("bufferpin", "Queries cancelled because they pinned a buffer."), expr: "confl_bufferpin"},
 		{family: conflicts.counter("deadlock", "Queries cancelled because of a deadlock."), expr: "confl_deadlock"},
 		{
-			family: counter("chronoops_postgres_database_conflicts_logical_slot_total",
-				"Uses of logical slots cancelled on a standby by conflicts with recovery.", "datname"),
-			expr: "confl_active_logicalslot", only: []int{1}, since: 16,
+			family: &collector.Family{
+				Name: conflicts.prefix + "active_logicalslot", Type: collector.Untyped, Labels: conflicts.labels,
+				Help: "Uses of logical slots cancelled. A counter, though it has no type.",
+			},
+			expr: "confl_active_logicalslot", since: 16,
 		},
 	},
 	from: "FROM pg_stat_database_conflicts",
