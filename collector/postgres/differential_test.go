@@ -53,8 +53,10 @@ func parse(t testing.TB, text string) collectortest.Exposition {
 
 // dropped are families of the exporter in Debian that later versions do not have, or that are about itself.
 func dropped(name string) bool {
-	for _, prefix := range []string{"pg_stat_database_sessions", "pg_stat_database_session_time", "pg_stat_database_checksum_", "pg_exporter_", "pg_scrape_",
-		"pg_stat_replication_reply_time"} {
+	for _, prefix := range []string{
+		"pg_stat_database_sessions", "pg_stat_database_session_time", "pg_stat_database_checksum_", "pg_exporter_", "pg_scrape_",
+		"pg_stat_replication_reply_time",
+	} {
 		if strings.HasPrefix(name, prefix) {
 			return true
 		}
