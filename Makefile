@@ -18,10 +18,10 @@ LDFLAGS     := -s -w \
 	-X $(VERSION_PKG).BuildDate=$(shell date -u +%Y%m%d-%H:%M:%S)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-postgres test-redis prepare demo lint bench compare fuzz generate clean
+.PHONY: help run build test test-endurance test-postgres test-redis prepare demo lint bench compare fuzz generate clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: build ## Build and start chronoops with the shipped configuration; repairs nothing, listens on loopback
 	bin/chronoops serve --config.file=$(CONFIG) --web.listen-address=$(ADDRESS)
@@ -35,6 +35,9 @@ prepare: ## Get the servers and exporters that tests and demo run (Debian packag
 test: prepare ## Run every test
 	$(GO) vet ./...
 	$(GO) test $(RACE) -timeout 15m ./...
+
+test-endurance: prepare ## Run the tests that look for growth over ten thousand scrapes, of which `make test` makes a tenth
+	CHRONOOPS_ENDURANCE=1 $(GO) test -count 1 -timeout 15m -run ManyScrapes ./collector/postgres ./collector/redis
 
 test-postgres: ## Run the tests of what talks to PostgreSQL against each version in POSTGRES
 	@$(GO) run ./tools/prepare -all

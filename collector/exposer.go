@@ -1,10 +1,7 @@
 package collector
 
 import (
-	"bytes"
 	"context"
-	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -18,16 +15,21 @@ import (
 const (
 	timeoutHeader = "X-Prometheus-Scrape-Timeout-Seconds"
 	maxTimeout    = 2 * time.Minute // of a scrape, whatever the client allows
-	keepBuffer    = 4 << 20         // bytes; larger buffers are not kept for the next scrape
 )
 
-// ExposerOptions say how scrapes are answered. Zero fields mean the defaults.
+// DefaultMaxRequests and DefaultTimeoutOffset are node_exporter's and blackbox_exporter's.
+const (
+	DefaultMaxRequests   = 40
+	DefaultTimeoutOffset = 500 * time.Millisecond
+)
+
+// ExposerOptions say how scrapes are answered.
 type ExposerOptions struct {
-	TimeoutOffset      time.Duration // taken off the client's timeout for the way back; default 0.5 s
-	MaxRequests        int           // answered at the same time, more get 503; default 40, below 0 is no limit
+	TimeoutOffset      time.Duration // taken off the client's timeout for the way back
+	MaxRequests        int           // answered at the same time, more get 503; below 1 is no limit
 	DisableCompression bool
-	// OpenMetrics offers that format to clients that prefer it, as Prometheus does by default. It is off because its
-	// rules rename counters without _total, so that pg_stat_database_xact_commit would no longer be found.
+	// OpenMetrics offers that format to clients that prefer it, as Prometheus does by default. It has no type for counters
+	// whose name does not end in _total, such as pg_stat_database_xact_commit.
 	OpenMetrics bool
 	// Registerer gets the counts of answered scrapes, promhttp_metric_handler_*; nil for none.
 	Registerer prometheus.Registerer
@@ -40,23 +42,12 @@ type Exposer struct {
 	formats  []expfmt.Format
 	slots    chan struct{} // nil for no limit
 	requests *requestMetrics
-	scratch  sync.Pool // of *scratch
-}
-
-// scratch is what a scrape works with and the next one takes over.
-type scratch struct {
-	text, body []byte // an answer before and after compression
-	compressor compressor
+	encoders encoders
+	bodies   sync.Pool // of *[]byte
 }
 
 // NewExposer returns an Exposer with a limit of its own on requests in flight.
 func NewExposer(o ExposerOptions) *Exposer {
-	if o.TimeoutOffset == 0 {
-		o.TimeoutOffset = 500 * time.Millisecond
-	}
-	if o.MaxRequests == 0 {
-		o.MaxRequests = 40
-	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -72,7 +63,8 @@ func NewExposer(o ExposerOptions) *Exposer {
 	if o.Registerer != nil {
 		e.requests = newRequestMetrics(o.Registerer)
 	}
-	e.scratch.New = func() any { return new(scratch) }
+	e.encoders = newEncoders()
+	e.bodies.New = func() any { return new([]byte) }
 	return e
 }
 
@@ -115,7 +107,7 @@ func (e *Exposer) serve(w http.ResponseWriter, r *http.Request, s *Set) int {
 	if err != nil {
 		return refuse(w, http.StatusBadRequest, err.Error())
 	}
-	if snap.ownFailed {
+	if snap.ownFailed && r.Context().Err() == nil {
 		e.requests.failed(causeGathering)
 	}
 	return e.answer(w, r, snap)
@@ -149,14 +141,19 @@ func (e *Exposer) answer(w http.ResponseWriter, r *http.Request, snap *Snapshot)
 	if !e.o.DisableCompression {
 		to = negotiateCoding(r.Header.Values("Accept-Encoding"))
 	}
-	s := e.scratch.Get().(*scratch)
-	defer e.putBack(s)
-	body, err := s.encode(format, to, snap)
+	kept := e.bodies.Get().(*[]byte)
+	defer func() {
+		if cap(*kept) <= keepBuffer {
+			e.bodies.Put(kept)
+		}
+	}()
+	body, err := e.encoders.encode((*kept)[:0], format, to, snap)
 	if err != nil {
 		e.requests.failed(causeEncoding)
 		e.o.Logger.Error("Scrape could not be encoded", "err", err)
 		return refuse(w, http.StatusInternalServerError, "cannot encode the metrics: "+err.Error())
 	}
+	*kept = body
 	h := w.Header()
 	h.Set("Content-Type", string(format))
 	h.Set("Vary", "Accept, Accept-Encoding")
@@ -169,50 +166,4 @@ func (e *Exposer) answer(w http.ResponseWriter, r *http.Request, snap *Snapshot)
 		e.o.Logger.Debug("Client went away during a scrape", "err", err)
 	}
 	return http.StatusOK
-}
-
-func (e *Exposer) putBack(s *scratch) {
-	if cap(s.text) <= keepBuffer && cap(s.body) <= keepBuffer {
-		e.scratch.Put(s)
-	}
-}
-
-// encode returns the snapshot in a format and a coding. The result belongs to s.
-func (s *scratch) encode(format expfmt.Format, to coding, snap *Snapshot) (body []byte, err error) {
-	if format.FormatType() == expfmt.TypeTextPlain {
-		s.text = snap.AppendText(s.text[:0])
-	} else {
-		buf := bytes.NewBuffer(s.text[:0])
-		if err := encode(buf, format, snap); err != nil {
-			return nil, err
-		}
-		s.text = buf.Bytes()
-	}
-	switch to {
-	case codingZstd:
-		s.body, err = s.compressor.appendZstd(s.body[:0], s.text)
-	case codingGzip:
-		s.body, err = s.compressor.appendGzip(s.body[:0], s.text)
-	case codingIdentity:
-		return s.text, nil
-	}
-	return s.body, err
-}
-
-// encode writes the snapshot with Prometheus' own encoders.
-func encode(w io.Writer, format expfmt.Format, snap *Snapshot) error {
-	mfs, err := snap.Gather()
-	if err != nil {
-		return err
-	}
-	enc := expfmt.NewEncoder(w, format)
-	for _, mf := range mfs {
-		if err := enc.Encode(mf); err != nil {
-			return fmt.Errorf("encode %s: %w", mf.GetName(), err)
-		}
-	}
-	if c, ok := enc.(expfmt.Closer); ok {
-		return c.Close()
-	}
-	return nil
 }

@@ -136,6 +136,9 @@ func TestScrapeTimeout(t *testing.T) {
 			t.Errorf("%q: got %v, want %v", header, got, want)
 		}
 	}
+	if got := scrapeTimeout("10", 0); got != 10*time.Second {
+		t.Errorf("without an offset: %v", got)
+	}
 }
 
 func TestDeadlineFromHeader(t *testing.T) {
@@ -143,7 +146,7 @@ func TestDeadlineFromHeader(t *testing.T) {
 		c := &fake{parts: []string{"a"}}
 		c.collect = func(ctx context.Context, _ *Writer) error { <-ctx.Done(); time.Sleep(time.Minute); return nil }
 		s, _ := newTestSet(t, nil, c)
-		h := newTestExposer(ExposerOptions{}).Metrics(func() *Set { return s })
+		h := newTestExposer(ExposerOptions{TimeoutOffset: DefaultTimeoutOffset}).Metrics(func() *Set { return s })
 		start := time.Now()
 		w := get(h, "/metrics", timeoutHeader, "3")
 		if took := time.Since(start); w.Code != 200 || took != 2500*time.Millisecond {
@@ -177,6 +180,27 @@ func TestMaxRequests(t *testing.T) {
 		if w := get(h, "/metrics"); w.Code != 200 {
 			t.Errorf("after the others: %d", w.Code)
 		}
+	})
+}
+
+func TestNoLimitOfRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		c := &fake{parts: []string{"a"}}
+		c.collect = func(_ context.Context, w *Writer) error { <-release; return c.record(w) }
+		s, _ := newTestSet(t, nil, c)
+		h := newTestExposer(ExposerOptions{MaxRequests: 0}).Metrics(func() *Set { return s })
+		var wg sync.WaitGroup
+		for range 3 * DefaultMaxRequests {
+			wg.Go(func() {
+				if w := get(h, "/metrics"); w.Code != 200 {
+					t.Errorf("%d although there is no limit", w.Code)
+				}
+			})
+		}
+		synctest.Wait()
+		close(release)
+		wg.Wait()
 	})
 }
 
@@ -258,10 +282,16 @@ func TestNothingPilesUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	get(h, "/metrics", timeoutHeader, "0.02")
+	good := func() bool {
+		return strings.Contains(get(h, "/metrics", timeoutHeader, "30").Body.String(), ScrapeSuccess.Name+`{collector="good"} 1`)
+	}
+	for !good() { // on a busy machine it may not have come back by that deadline
+		time.Sleep(time.Millisecond)
+	}
 	goroutines, fds := runtime.NumGoroutine(), descriptors(t)
 	for range 1000 {
-		if w := get(h, "/metrics", timeoutHeader, "30"); w.Code != 200 || !strings.Contains(w.Body.String(), `{collector="good"} 1`) {
-			t.Fatalf("%d\n%s", w.Code, w.Body)
+		if !good() {
+			t.Fatal("the collector beside the hung one failed")
 		}
 	}
 	for range 100 { // scrapes end before the last goroutine of theirs does

@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 )
 
-// logFailures logs what began to fail, fails otherwise than before, or works again.
-func (u *Unit) logFailures(reports []report, err error) {
-	u.logFailure("", err)
-	for i, r := range reports {
-		if r.ran {
+// logFailures logs what began to fail, fails otherwise than before, or works again. Parts that were not reported on say
+// nothing new beside one that failed, such as the connection to a target that is down.
+func (u *Unit) logFailures(res *result) {
+	u.logFailure("", res.err)
+	explained := rank(res.err) == failed || slices.ContainsFunc(res.reports, func(r report) bool { return r.ran && rank(r.err) == failed })
+	for i, r := range res.reports {
+		if r.ran || !explained && errors.Is(r.err, errNotReported) {
 			u.logFailure(u.parts[i].Name, r.err)
 		}
 	}

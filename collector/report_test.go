@@ -35,7 +35,7 @@ func TestNoData(t *testing.T) {
 		"failed, joined":        {[]error{errors.Join(broken, nil)}, nil, "0 0", "broken"},
 		"succeeded and failed":  {[]error{nil, broken}, nil, "0 0", "broken"},
 		"nothing at all":        {nil, none, "0 1", ""},
-		"not reported":          {nil, nil, "0 0", ""},
+		"not reported":          {nil, nil, "0 0", "not reported"},
 		"collector failed":      {nil, broken, "0 0", "broken"},
 		"nothing, after it all": {[]error{nil}, none, "1 0", ""},
 	} {

@@ -3,6 +3,7 @@ package collector
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -78,36 +79,30 @@ func (f *family) lookup(w *Writer, lv []string) *Series {
 	if s, ok := f.series[string(w.key)]; ok {
 		return s
 	}
-	key := string(w.key)
-	valid := make([]string, len(lv)) // in the caller's order
-	same := true
-	rest := key
-	var length [binary.MaxVarintLen64]byte
-	for i, v := range lv {
-		n := binary.PutUvarint(length[:], uint64(len(v)))
-		valid[i], rest = rest[n:n+len(v)], rest[n+len(v):] // a copy of v that costs no memory beside the key
-		if !utf8.ValidString(v) {
-			valid[i], same = strings.ToValidUTF8(v, "\uFFFD"), false
+	if slices.ContainsFunc(lv, func(v string) bool { return !utf8.ValidString(v) }) {
+		// Only what is exposed is cached: there is no end of bytes that become the same valid text.
+		valid := make([]string, len(lv))
+		for i, v := range lv {
+			valid[i] = strings.ToValidUTF8(v, "\uFFFD")
 		}
+		return f.lookup(w, valid)
 	}
-	if !same { // several invalid values can become one valid one
-		if s, ok := f.series[string(appendKey(nil, valid))]; ok {
-			f.series[key] = s
-			w.cached++
-			return s
-		}
+	key := string(w.key)
+	given := make([]string, len(lv)) // copies of lv that cost no memory beside the key
+	var length [binary.MaxVarintLen64]byte
+	at := 0
+	for i, v := range lv {
+		at += binary.PutUvarint(length[:], uint64(len(v)))
+		given[i] = key[at : at+len(v)]
+		at += len(v)
 	}
 	values := make([]string, len(lv))
 	for i, from := range f.order {
-		values[i] = valid[from]
+		values[i] = given[from]
 	}
 	s := &Series{w: w, fam: f, values: values, prefix: appendPrefix(nil, f.name, f.labels, values)}
 	f.series[key] = s
 	w.cached++
-	if !same {
-		f.series[string(appendKey(nil, valid))] = s
-		w.cached++
-	}
 	return s
 }
 

@@ -222,7 +222,7 @@ func TestGoexit(t *testing.T) {
 
 func TestFailures(t *testing.T) {
 	var partErr, err error
-	c := &fake{parts: []string{"a", "b"}}
+	c := &fake{parts: []string{"a"}}
 	c.collect = func(_ context.Context, w *Writer) error {
 		w.Part("a", func() error { w.Add(fakeValue, 1, "a"); return partErr })
 		return err
@@ -241,13 +241,55 @@ func TestFailures(t *testing.T) {
 	} {
 		partErr, err = step.partErr, step.err
 		before := len(log.String())
-		want := []string{`fake{part="a"} 1`, `success{collector="a"} ` + step.a, `success{collector="b"} 0`}
+		want := []string{`fake{part="a"} 1`, `success{collector="a"} ` + step.a}
 		if diff := cmp.Diff(want, scrape(t, s, time.Minute, Query{})); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 		if logged := log.String()[before:]; !strings.Contains(logged, step.logged) || step.logged == "" && logged != "" {
 			t.Errorf("want %q in the log, got %q", step.logged, logged)
 		}
+	}
+}
+
+// A part that says nothing of itself fails, and the log tells.
+func TestPartNeverReported(t *testing.T) {
+	report := false
+	var err error
+	c := &fake{parts: []string{"a", "b"}}
+	c.collect = func(_ context.Context, w *Writer) error {
+		w.Part("a", func() error { return err })
+		if report {
+			w.Part("b", func() error { return nil })
+		}
+		return nil
+	}
+	s, log := newTestSet(t, nil, c)
+	for _, step := range []struct {
+		report bool
+		b      string
+		logged string
+	}{
+		{false, "0", "level=ERROR msg=\"Collection failed\" collector=a part=b err=\"the collector has not reported on the part\""},
+		{false, "0", "level=DEBUG msg=\"Collection still fails\" collector=a part=b"},
+		{true, "1", "level=INFO msg=\"Collection works again\" collector=a part=b"},
+	} {
+		report = step.report
+		before := len(log.String())
+		if diff := cmp.Diff([]string{`success{collector="a"} 1`, `success{collector="b"} ` + step.b}, scrape(t, s, time.Minute, Query{})); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if logged := log.String()[before:]; !strings.Contains(logged, step.logged) {
+			t.Errorf("want %q in the log, got %q", step.logged, logged)
+		}
+	}
+	if diff := cmp.Diff([]string{`success{collector="a"} 1`}, scrape(t, s, time.Minute, Query{Collect: []string{"a"}})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	before := len(log.String())
+	report, err = false, errors.New("no connection")
+	scrape(t, s, time.Minute, Query{})
+	if logged := log.String()[before:]; strings.Count(logged, "level=") != 1 || !strings.Contains(logged, "no connection") {
+		t.Errorf("a failure that explains the other: logged %s", logged)
 	}
 }
 
@@ -356,6 +398,42 @@ func TestJoinerGetsItsOwnTime(t *testing.T) {
 			t.Errorf("collected %d times, want 2: the first for the short scrape, one for both others", n)
 		}
 		time.Sleep(time.Minute) // until the hung one is back
+	})
+}
+
+// A scrape that has hardly more time than the one that it joins gets what that one found, not what can be found anew in
+// the little time left.
+func TestJoinerKeepsWhatWasFound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &fake{parts: []string{"fast", "hangs"}}
+		c.collect = func(ctx context.Context, w *Writer) error {
+			w.Part("fast", func() error {
+				select {
+				case <-time.After(time.Second):
+					w.Add(fakeValue, 1, "fast")
+					return nil
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			})
+			w.Part("hangs", func() error { <-ctx.Done(); return ctx.Err() })
+			return nil
+		}
+		s, _ := newTestSet(t, nil, c)
+		var wg sync.WaitGroup
+		for _, delay := range []time.Duration{0, 50 * time.Millisecond, 500 * time.Millisecond} {
+			wg.Go(func() {
+				time.Sleep(delay)
+				want := []string{`fake{part="fast"} 1`, `success{collector="fast"} 1`, `success{collector="hangs"} 0`}
+				if diff := cmp.Diff(want, scrape(t, s, 10*time.Second, Query{})); diff != "" {
+					t.Errorf("scrape at %v (-want +got):\n%s", delay, diff)
+				}
+			})
+		}
+		wg.Wait()
+		if n := c.calls.Load(); n != 1 {
+			t.Errorf("collected %d times, want once", n)
+		}
 	})
 }
 

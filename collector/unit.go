@@ -31,6 +31,7 @@ type Unit struct {
 // run is one collection and those who wait for it.
 type run struct {
 	mask     string // the selected parts, one byte each
+	start    time.Time
 	deadline time.Time
 	cancel   context.CancelFunc
 	done     chan struct{}
@@ -101,7 +102,7 @@ func (u *Unit) collect(ctx context.Context, mask string) (*result, error) {
 			}
 		}
 		res, err := u.wait(ctx, r)
-		if use == shared && err == nil && r.cut && r.deadline.Before(collectBy(ctx)) {
+		if use == shared && err == nil && r.cut && time.Until(collectBy(ctx)) > r.deadline.Sub(r.start) {
 			continue // what it lacks for want of time, this scrape has the time for
 		}
 		return res, err
@@ -132,7 +133,7 @@ func (u *Unit) launch(ctx context.Context, mask string) *run {
 	deadline := collectBy(ctx)
 	// The collection outlives the scrape that started it if others share it.
 	cctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
-	u.running = &run{mask: mask, deadline: deadline, cancel: cancel, done: make(chan struct{}), waiters: 1}
+	u.running = &run{mask: mask, start: time.Now(), deadline: deadline, cancel: cancel, done: make(chan struct{}), waiters: 1}
 	go u.run(cctx, u.running)
 	return u.running
 }
@@ -199,18 +200,17 @@ func (u *Unit) leave(r *run, why error) {
 }
 
 func (u *Unit) run(ctx context.Context, r *run) {
-	start := time.Now()
 	u.w.begin(r.mask)
 	err := errGoexit // which does not come back from guarded
 	defer func() {
 		r.cut = ctx.Err() != nil
-		u.end(r, start, err)
+		u.end(r, err)
 	}()
 	err = u.guarded(ctx)
 }
 
 // end hands what was recorded to those who wait, unless nobody does any more.
-func (u *Unit) end(r *run, start time.Time, err error) {
+func (u *Unit) end(r *run, err error) {
 	r.cancel()
 	if p := (*panicError)(nil); errors.As(err, &p) {
 		u.w.rewind(0, 0)
@@ -225,7 +225,7 @@ func (u *Unit) end(r *run, start time.Time, err error) {
 	}
 	r.res = u.w.finish()
 	r.res.err = err
-	u.logFailures(r.res.reports, err)
+	u.logFailures(r.res)
 
 	u.mu.Lock()
 	u.running = nil
@@ -233,7 +233,7 @@ func (u *Unit) end(r *run, start time.Time, err error) {
 	u.mu.Unlock()
 	close(r.done)
 	if late {
-		u.log.Info("Collector returned after its scrape had ended; its samples are dropped", "duration", time.Since(start))
+		u.log.Info("Collector returned after its scrape had ended; its samples are dropped", "duration", time.Since(r.start))
 	}
 }
 

@@ -1,21 +1,13 @@
 package collector
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
-)
-
-const (
-	keepUnused  = 4    // collections a series stays cached without being recorded
-	sweepAtMost = 1024 // series beyond four times the live ones that force a sweep
 )
 
 // Writer records the samples of one collection. It lives as long as its Unit, so that series are rendered once.
@@ -26,7 +18,10 @@ type Writer struct {
 	sorted   []*family // by name, of equal names the first used first
 	stale    bool      // sorted misses a family
 	seq      uint64    // families seen so far
-	cached   int       // entries in the families' caches
+	cached   int       // series in the families' caches
+	swept    time.Time // when unused series were dropped last
+	sweptGen uint64    // the collection after which they were
+	most     [2]int    // samples in a collection: since then, and between then and the time before
 	key      []byte    // scratch of lookup
 	first    Series    // stands before what is recorded first
 	last     *Series   // recorded last in this collection
@@ -50,7 +45,7 @@ type panicError struct {
 func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 
 func newWriter(parts []string) *Writer {
-	w := &Writer{families: make(map[*Family]*family), parts: make(map[string]int, len(parts))}
+	w := &Writer{families: make(map[*Family]*family), parts: make(map[string]int, len(parts)), swept: time.Now()}
 	w.last = &w.first
 	for i, name := range parts {
 		w.parts[name] = i
@@ -176,93 +171,4 @@ func (w *Writer) duplicate(name string) {
 		w.dups = make(map[string]int)
 	}
 	w.dups[name]++
-}
-
-// group is the samples of one family from one collection.
-type group struct {
-	fam     *family
-	samples []sample
-}
-
-// result is what one collection recorded. It never changes once made, so that scrapes can share it.
-type result struct {
-	groups   []group // by name
-	gathered []*dto.MetricFamily
-	reports  []report
-	dups     map[string]int
-	err      error // what Collect returned
-}
-
-// failed reports whether anything did; a result that did not come failed as a whole.
-func (r *result) failed() bool {
-	return r == nil || rank(r.err) == failed || slices.ContainsFunc(r.reports, func(p report) bool { return rank(p.err) == failed })
-}
-
-// finish returns what was recorded, grouped by family, and forgets series that are long unused.
-func (w *Writer) finish() *result {
-	if w.stale {
-		w.sorted = w.sorted[:0]
-		for _, f := range w.families {
-			w.sorted = append(w.sorted, f)
-		}
-		slices.SortFunc(w.sorted, func(a, b *family) int {
-			return cmp.Or(strings.Compare(a.name, b.name), cmp.Compare(a.seq, b.seq))
-		})
-		w.stale = false
-	}
-	res := &result{gathered: w.gathered, reports: w.reports, dups: w.dups}
-	byName := func(a, b *dto.MetricFamily) int { return strings.Compare(a.GetName(), b.GetName()) }
-	if !slices.IsSortedFunc(res.gathered, byName) { // a registry sorts, several do not
-		slices.SortStableFunc(res.gathered, byName)
-	}
-	active, at := 0, 0
-	for _, f := range w.sorted {
-		f.next = at
-		at += f.count
-		if f.count > 0 {
-			active++
-		}
-	}
-	samples := make([]sample, len(w.samples))
-	for _, s := range w.samples {
-		f := s.series.fam
-		samples[f.next] = s
-		f.next++
-	}
-	res.groups = make([]group, 0, active)
-	for _, f := range w.sorted {
-		if f.count > 0 {
-			res.groups = append(res.groups, group{f, samples[f.next-f.count : f.next : f.next]})
-			f.count = 0
-		}
-	}
-	w.last.next = nil
-	w.sweep()
-	return res
-}
-
-// sweep drops cached series that were not recorded lately, at once if they outnumber the live ones by far.
-func (w *Writer) sweep() {
-	if w.cached == len(w.samples) {
-		return
-	}
-	limit := uint64(keepUnused)
-	if w.cached > 4*len(w.samples)+sweepAtMost {
-		limit = 1
-	} else if w.gen%keepUnused != 0 {
-		return
-	}
-	for decl, f := range w.families {
-		for key, s := range f.series {
-			if w.gen-s.gen >= limit {
-				s.gone, s.next = true, nil
-				delete(f.series, key)
-				w.cached--
-			}
-		}
-		if len(f.series) == 0 {
-			delete(w.families, decl)
-			w.stale = true
-		}
-	}
 }

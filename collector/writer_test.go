@@ -3,9 +3,12 @@ package collector
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -32,7 +35,9 @@ func TestAddAllocatesNothing(t *testing.T) {
 	}
 }
 
-func TestVanishedSeries(t *testing.T) {
+func TestVanishedSeries(t *testing.T) { synctest.Test(t, testVanishedSeries) }
+
+func testVanishedSeries(t *testing.T) {
 	f := &Family{Name: "f", Type: Gauge, Labels: []string{"id"}}
 	g := &Family{Name: "g", Type: Gauge}
 	w := newWriter(nil)
@@ -46,7 +51,8 @@ func TestVanishedSeries(t *testing.T) {
 	if text := string(newSnapshot(false, w.finish()).AppendText(nil)); strings.Contains(text, "gone") || strings.Contains(text, "TYPE g") {
 		t.Errorf("a label set that is gone is still exposed:\n%s", text)
 	}
-	for range 3 * keepUnused {
+	for range 3 {
+		time.Sleep(keepUnused)
 		w.begin("")
 		w.finish()
 	}
@@ -81,6 +87,84 @@ func TestCacheIsBounded(t *testing.T) {
 	}
 	if peak > 4*1000+sweepAtMost {
 		t.Errorf("%d series cached at 1000 live ones", peak)
+	}
+}
+
+// What bytes that are no text become is cached once, however many there are.
+func TestInvalidTextIsCachedOnce(t *testing.T) {
+	f := &Family{Name: "f", Type: Gauge, Labels: []string{"b", "a"}}
+	w := newWriter(nil)
+	for i := range 100 {
+		w.begin("")
+		w.Add(f, 1, "x", string([]byte{0x80 + byte(i), 0xff}))
+		if text := string(newSnapshot(false, w.finish()).AppendText(nil)); text != "# TYPE f gauge\nf{a=\"\uFFFD\",b=\"x\"} 1\n" {
+			t.Fatalf("got\n%s", text)
+		}
+	}
+	if w.cached != 1 {
+		t.Errorf("%d entries are cached for one series", w.cached)
+	}
+}
+
+// A burst of series is forgotten, the room that it took as well.
+func TestBurstIsReleased(t *testing.T) { synctest.Test(t, testBurstIsReleased) }
+
+func testBurstIsReleased(t *testing.T) {
+	f := &Family{Name: "f", Type: Gauge, Labels: []string{"id"}}
+	w := newWriter(nil)
+	heap := func() int {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int(m.HeapAlloc)
+	}
+	collect := func(n int) {
+		w.begin("")
+		for i := range n {
+			w.Add(f, 1, strconv.Itoa(i))
+		}
+		w.finish()
+	}
+	collect(10)
+	before := heap()
+	collect(100_000)
+	for range 4 {
+		time.Sleep(keepUnused)
+		collect(10)
+	}
+	if held := heap() - before; held > 1<<20 {
+		t.Errorf("%d bytes are held after a burst", held)
+	}
+	runtime.KeepAlive(w)
+}
+
+// A scrape of one part does not cost the next scrape of all what was known of the others.
+func TestNarrowScrapesKeepTheCache(t *testing.T) {
+	wide, narrow := &Family{Name: "wide", Type: Gauge, Labels: []string{"id"}}, &Family{Name: "narrow", Type: Gauge}
+	ids := make([]string, 10_000)
+	for i := range ids {
+		ids[i] = strconv.Itoa(i)
+	}
+	w := newWriter([]string{"wide", "narrow"})
+	collect := func(mask string) {
+		w.begin(mask)
+		w.Part("wide", func() error {
+			for _, id := range ids {
+				w.Add(wide, 1, id)
+			}
+			return nil
+		})
+		w.Part("narrow", func() error { w.Add(narrow, 1); return nil })
+		w.finish()
+	}
+	collect("11")
+	if n := testing.AllocsPerRun(10, func() {
+		for range 10 {
+			collect("01")
+		}
+		collect("11")
+	}); n > 200 {
+		t.Errorf("eleven collections of known series allocate %v times", n)
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -32,7 +33,7 @@ type serveFlags struct {
 	disableExporter bool
 	maxRequests     int
 	timeoutOffset   time.Duration
-	maxProcs        int
+	maxProcs        processors
 	openMetrics     bool
 	withReceiver    bool
 	pprof           bool
@@ -53,16 +54,23 @@ func (f *serveFlags) register(cmd *kingpin.CmdClause, app *kingpin.Application) 
 	cmd.Flag("receiver", "Run the receiver if the configuration has a `receiver:` section.").Default("true").BoolVar(&f.withReceiver)
 	cmd.Flag("web.telemetry-path", "Path of the metrics.").Default("/metrics").StringVar(&f.telemetryPath)
 	cmd.Flag("web.disable-exporter-metrics", "Leave out go_*, process_* and promhttp_*.").BoolVar(&f.disableExporter)
-	cmd.Flag("web.max-requests", "Scrapes answered at the same time.").Default("40").IntVar(&f.maxRequests)
-	cmd.Flag("web.enable-openmetrics", "Offer OpenMetrics, which renames counters without _total.").BoolVar(&f.openMetrics)
+	cmd.Flag("web.max-requests", "Scrapes answered at the same time; 0 for any number.").Default(strconv.Itoa(collector.DefaultMaxRequests)).IntVar(&f.maxRequests)
+	cmd.Flag("web.enable-openmetrics", "Offer OpenMetrics, in which counters without _total are of unknown type.").BoolVar(&f.openMetrics)
 	cmd.Flag("web.enable-pprof", "Serve /debug/pprof to operators.").BoolVar(&f.pprof)
-	cmd.Flag("timeout-offset", "Taken off Prometheus' scrape timeout for the way back.").Default("500ms").DurationVar(&f.timeoutOffset)
+	cmd.Flag("timeout-offset", "Taken off Prometheus' scrape timeout for the way back.").
+		Default(collector.DefaultTimeoutOffset.String()).DurationVar(&f.timeoutOffset)
 	// A scrape waits much and computes little: with a second processor a third of its cost was threads that look for work.
-	cmd.Flag("runtime.gomaxprocs", "CPUs to run on at the same time.").Envar("GOMAXPROCS").Default("1").IntVar(&f.maxProcs)
+	cmd.Flag("runtime.gomaxprocs", "CPUs to run on at the same time; 0 leaves it to Go's runtime.").Envar("GOMAXPROCS").Default("1").SetValue(&f.maxProcs)
 	f.registerHost(cmd)
 	f.registerParts(cmd)
 	cmd.Flag("compat.legacy-names", "Expose metrics also under names that upstream has dropped and popular dashboards still chart.").BoolVar(&f.selection.legacyNames)
 	promslogflag.AddFlags(app, &f.log)
+	cmd.Validate(func(*kingpin.CmdClause) error {
+		if f.timeoutOffset < 0 {
+			return fmt.Errorf("--timeout-offset=%v: a scrape cannot last longer than Prometheus waits; give 0s or more", f.timeoutOffset)
+		}
+		return nil
+	})
 }
 
 // registerParts adds --[no-]collector.NAME for every part there is.
@@ -85,6 +93,22 @@ func knownParts() []collector.Part {
 	parts = append(parts, pgcollector.Parts()...)
 	parts = append(parts, rediscollector.Parts()...)
 	return append(parts, apicollector.Parts()...)
+}
+
+// processors is a number that can come from the environment, so that an error has to name where from.
+type processors int
+
+// String implements kingpin.Value.
+func (p *processors) String() string { return strconv.Itoa(int(*p)) }
+
+// Set implements kingpin.Value.
+func (p *processors) Set(text string) error {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		return fmt.Errorf("--runtime.gomaxprocs, or GOMAXPROCS in the environment, is %q: it must be a whole number, 0 or more", text)
+	}
+	*p = processors(n)
+	return nil
 }
 
 func onOff(on bool) string {

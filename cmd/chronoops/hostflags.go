@@ -2,11 +2,9 @@ package main
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/alecthomas/kingpin/v2"
 
-	"github.com/chronoops/chronoops/collector"
 	"github.com/chronoops/chronoops/collector/host"
 )
 
@@ -22,15 +20,18 @@ func (f *serveFlags) registerHost(cmd *kingpin.CmdClause) {
 	f.hostFilters = nil
 	for _, x := range []hostFilter{
 		{name: "arp.device", what: "network devices in the ARP cache", to: &o.ARP},
-		{name: "diskstats.device", what: "disks", to: &o.Disks},
-		{name: "filesystem.mount-points", what: "mount points", to: &o.MountPoints},
-		{name: "filesystem.fs-types", what: "file system types", to: &o.FSTypes},
+		{name: "diskstats.device", what: "disks", to: &o.Disks, former: [2]string{1: "diskstats.ignored-devices"}},
+		{name: "filesystem.mount-points", what: "mount points", to: &o.MountPoints, former: [2]string{1: "filesystem.ignored-mount-points"}},
+		{name: "filesystem.fs-types", what: "file system types", to: &o.FSTypes, former: [2]string{1: "filesystem.ignored-fs-types"}},
 		{name: "hwmon.chip", what: "hwmon chips", to: &o.HwmonChips},
 		{name: "hwmon.sensor", what: "hwmon sensors, as CHIP;SENSOR", to: &o.HwmonSensors},
 		{name: "interrupts.name", what: "interrupts", to: &o.Interrupts},
-		{name: "netdev.device", what: "network devices with counters", to: &o.NetDevs},
+		{name: "netdev.device", what: "network devices with counters", to: &o.NetDevs, former: [2]string{"netdev.device-whitelist", "netdev.device-blacklist"}},
 		{name: "slabinfo.slabs", what: "slabs", to: &o.Slabs, both: true},
-		{name: "systemd.unit", what: "systemd units, matched as a whole", to: &o.Units, both: true},
+		{
+			name: "systemd.unit", what: "systemd units, matched as a whole", to: &o.Units, both: true,
+			former: [2]string{"systemd.unit-whitelist", "systemd.unit-blacklist"},
+		},
 	} {
 		x.register(cmd)
 		f.hostFilters = append(f.hostFilters, &x)
@@ -81,9 +82,11 @@ func (f *serveFlags) registerHost(cmd *kingpin.CmdClause) {
 type hostFilter struct {
 	name, what string
 	to         *host.Filter
-	both       bool // they can be set together
+	both       bool      // they can be set together
+	former     [2]string // their former names, which node_exporter still takes; empty for none
 
-	included, excluded bool // set by the user
+	old                host.Filter // by the former names
+	included, excluded bool        // set by the user
 }
 
 func (x *hostFilter) register(cmd *kingpin.CmdClause) {
@@ -97,42 +100,28 @@ func (x *hostFilter) register(cmd *kingpin.CmdClause) {
 	}
 	flag("include", "Collect only these ", &x.to.Include, &x.included)
 	flag("exclude", "Leave out these ", &x.to.Exclude, &x.excluded)
+	for i, old := range []*string{&x.old.Include, &x.old.Exclude} {
+		if x.former[i] != "" {
+			cmd.Flag("collector."+x.former[i], "").Hidden().StringVar(old)
+		}
+	}
 }
 
-// apply lets a list of what to include take the place of the default for what to exclude.
+// apply lets a list of what to include take the place of the default for what to exclude. An empty list is none.
 func (x *hostFilter) apply() error {
+	if x.old.Include != "" && !x.included {
+		x.to.Include = x.old.Include
+	}
+	if x.old.Exclude != "" && !x.excluded {
+		x.to.Exclude, x.excluded = x.old.Exclude, true
+	}
 	switch {
-	case x.both || !x.included:
+	case x.both || x.to.Include == "":
 		return nil
-	case x.excluded:
+	case x.excluded && x.to.Exclude != "":
 		return fmt.Errorf("--collector.%[1]s-include and --collector.%[1]s-exclude cannot be used together", x.name)
 	default:
 		x.to.Exclude = ""
 		return nil
-	}
-}
-
-// foreign are collectors of node_exporter for what chronoops leaves out.
-var foreign = []string{
-	"bcache", "bcachefs", "btrfs", "buddyinfo", "cgroups", "cpu_vulnerabilities", "drbd", "drm", "ethtool", "fibrechannel",
-	"infiniband", "ipvs", "ksmd", "lnstat", "logind", "meminfo_numa", "mountstats", "network_route", "nfs", "nfsd",
-	"ntp", "nvmesubsystem", "pcidevice", "perf", "qdisc", "runit", "slabinfo", "softirqs", "supervisord", "swap", "sysctl", "tapestats", "wifi",
-	"xfrm", "zfs", "zoneinfo",
-}
-
-// registerForeign lets a command line written for node_exporter switch off what is not here, and tells who switches it on.
-func registerForeign(cmd *kingpin.CmdClause) {
-	known := knownParts()
-	for _, name := range foreign {
-		if slices.ContainsFunc(known, func(p collector.Part) bool { return p.Name == name }) {
-			continue
-		}
-		var on bool
-		cmd.Flag("collector."+name, "").Hidden().Default("false").Action(func(*kingpin.ParseContext) error {
-			if on {
-				return fmt.Errorf("--collector.%s: chronoops has no such collector; run node_exporter beside it with --collector.disable-defaults for this one", name)
-			}
-			return nil
-		}).BoolVar(&on)
 	}
 }

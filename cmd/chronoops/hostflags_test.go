@@ -37,6 +37,15 @@ func TestHostFlags(t *testing.T) {
 			[]string{"--collector.filesystem.fs-types-include=ext4", "--collector.filesystem.fs-types-exclude=nfs"}, nil,
 			"--collector.filesystem.fs-types-include and --collector.filesystem.fs-types-exclude cannot be used together",
 		},
+		"one of them empty": {
+			[]string{"--collector.netdev.device-include=", "--collector.netdev.device-exclude=lo"},
+			func(o *host.Options) { o.NetDevs.Exclude = "lo" }, "",
+		},
+		"the other one empty": {
+			[]string{"--collector.filesystem.fs-types-include=ext4", "--collector.filesystem.fs-types-exclude="},
+			func(o *host.Options) { o.FSTypes = host.Filter{Include: "ext4"} }, "",
+		},
+		"an empty include is none": {[]string{"--collector.diskstats.device-include="}, func(*host.Options) {}, ""},
 		"both of systemd": {
 			[]string{"--collector.systemd.unit-include=ngin.+"},
 			func(o *host.Options) { o.Units.Include = "ngin.+" }, "",
@@ -57,6 +66,11 @@ func TestHostFlags(t *testing.T) {
 		},
 		"foreign collectors off": {[]string{"--no-collector.zfs", "--no-collector.infiniband"}, func(*host.Options) {}, ""},
 		"foreign collector on":   {[]string{"--collector.zfs"}, nil, "--collector.zfs: chronoops has no such collector"},
+		"foreign collector alone": {
+			[]string{"--collector.disable-defaults", "--collector.zfs"}, nil, "--collector.zfs: chronoops has no such collector",
+		},
+		"foreign metrics on": {[]string{"--collector.netdev.address-info"}, nil, "chronoops does not have the metrics that this adds"},
+		"repeated":           {[]string{"--collector.cpu", "--no-collector.cpu"}, nil, "cannot be repeated"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := parseHostFlags(t, test.args...)

@@ -83,10 +83,7 @@ func serve(ctx context.Context, f *serveFlags, con console) int {
 
 func (s *server) start(ctx context.Context) (err error) {
 	s.log.Info("Starting chronoops", "version", version.Info(), "build", version.BuildContext())
-	if s.f.maxProcs < 1 {
-		return fmt.Errorf("--runtime.gomaxprocs=%d: at least 1 is needed", s.f.maxProcs)
-	}
-	runtime.GOMAXPROCS(s.f.maxProcs)
+	runtime.GOMAXPROCS(int(s.f.maxProcs))
 	if s.getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
@@ -127,6 +124,9 @@ func (s *server) start(ctx context.Context) (err error) {
 		s.startReceiver(ctx, c)
 	}
 	s.use(c, p)
+	if err := dropStartPages(); err != nil {
+		s.log.Debug("Cannot give back the memory that only the start needed", "err", err)
+	}
 	return nil
 }
 

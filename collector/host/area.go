@@ -63,13 +63,22 @@ func (g *Group) Collect(_ context.Context, w *collector.Writer) error {
 	for i, p := range g.parts {
 		w.Part(p.Name, func() error {
 			err := g.readers[i](w)
-			if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, collector.ErrNoData) {
+			if isMissing(err) && !errors.Is(err, collector.ErrNoData) {
 				return fmt.Errorf("%w: %w", collector.ErrNoData, err)
 			}
 			return err
 		})
 	}
 	return nil
+}
+
+// isMissing reports whether err says that files do not exist, and nothing else.
+func isMissing(err error) bool {
+	var joined interface{ Unwrap() []error }
+	if errors.As(err, &joined) {
+		return !slices.ContainsFunc(joined.Unwrap(), func(err error) bool { return !isMissing(err) })
+	}
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // Close closes the files and sockets kept open; a later collection opens them again.

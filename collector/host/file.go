@@ -113,7 +113,7 @@ func (f *file) open() (int, error) {
 	if f.opened {
 		return f.fd, nil
 	}
-	fd, err := open(f.path)
+	fd, err := open(f.path, 0)
 	if err != nil {
 		return -1, &os.PathError{Op: "open", Path: f.path, Err: err}
 	}
@@ -131,7 +131,7 @@ func (f *file) close() {
 // readFile returns the whole file in buf, grown as needed. It takes three system calls where os.ReadFile takes eight.
 func readFile(path string, buf []byte) ([]byte, error) {
 	buf = buf[:0]
-	fd, err := open(path)
+	fd, err := open(path, 0)
 	if err != nil {
 		return buf, &os.PathError{Op: "open", Path: path, Err: err}
 	}
@@ -155,7 +155,7 @@ func readFile(path string, buf []byte) ([]byte, error) {
 // A relative path is one below the folder dir.
 func readAttribute(dir int, path string, buf []byte) ([]byte, error) {
 	buf = grow(buf[:0])
-	fd, err := openAt(dir, path, unix.O_RDONLY)
+	fd, err := openAt(dir, path, 0)
 	if err != nil {
 		return buf, &os.PathError{Op: "open", Path: path, Err: err}
 	}
@@ -174,7 +174,7 @@ func readAttribute(dir int, path string, buf []byte) ([]byte, error) {
 
 // readDir returns the names in a folder, in no order.
 func readDir(path string) ([]string, error) {
-	fd, err := open(path)
+	fd, err := open(path, unix.O_DIRECTORY) // so that a pipe is not waited for
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
@@ -195,11 +195,12 @@ func readDir(path string) ([]string, error) {
 	}
 }
 
-func open(path string) (int, error) { return openAt(unix.AT_FDCWD, path, unix.O_RDONLY) }
+// open opens for reading; flags are those that are needed besides.
+func open(path string, flags int) (int, error) { return openAt(unix.AT_FDCWD, path, flags) }
 
 func openAt(dir int, path string, flags int) (int, error) {
 	for {
-		fd, err := unix.Openat(dir, path, flags|unix.O_CLOEXEC, 0)
+		fd, err := unix.Openat(dir, path, unix.O_RDONLY|unix.O_CLOEXEC|flags, 0)
 		if err != unix.EINTR {
 			return fd, err
 		}

@@ -170,6 +170,40 @@ func TestCPUFreqPolicies(t *testing.T) {
 	}
 }
 
+// TestCPUFreqDriverComesLate: a minute later what a driver brings is there, also if it took another's place.
+func TestCPUFreqDriverComesLate(t *testing.T) {
+	f := newKernelFixture(t, nil, cpufreqArea)
+	for _, cpu := range []string{"cpu0", "cpu10"} {
+		f.remove("sys/devices/system/cpu/" + cpu + "/cpufreq")
+	}
+	if o := f.scrape(); o.Success["cpufreq"] {
+		t.Fatal(o.Text)
+	}
+	driver := func(policy, frequency, governors string) {
+		dir := "sys/devices/system/cpu/cpufreq/" + policy + "/"
+		f.write(dir+frequency, "1200000\n")
+		f.write(dir+"scaling_governor", "performance\n")
+		f.write(dir+"scaling_available_governors", governors+"\n")
+		f.link("../cpufreq/"+policy, "sys/devices/system/cpu/cpu0/cpufreq")
+		f.clock = f.clock.Add(lookAgain)
+	}
+	driver("policy0", "scaling_cur_freq", "performance")
+	want := map[string]string{
+		`node_cpu_scaling_frequency_hertz{cpu="0"}`:                 "1.2e+09",
+		`node_cpu_scaling_governor{cpu="0",governor="performance"}`: "1", `node_cpu_scaling_governor{cpu="0",governor="ondemand"}`: "",
+	}
+	f.expect(f.scrape(), want)
+	f.write("sys/devices/system/cpu/cpufreq/policy0/scaling_available_governors", "performance ondemand\n") // a module
+	f.clock = f.clock.Add(lookAgain)
+	want[`node_cpu_scaling_governor{cpu="0",governor="ondemand"}`] = "0"
+	f.expect(f.scrape(), want)
+	driver("policy1", "cpuinfo_cur_freq", "performance powersave")
+	f.expect(f.scrape(), map[string]string{
+		`node_cpu_scaling_frequency_hertz{cpu="0"}`: "", `node_cpu_frequency_hertz{cpu="0"}`: "1.2e+09",
+		`node_cpu_scaling_governor{cpu="0",governor="ondemand"}`: "", `node_cpu_scaling_governor{cpu="0",governor="powersave"}`: "0",
+	})
+}
+
 // TestCPUFreqAtOnce holds the two ways of reading policies to the same result.
 func TestCPUFreqAtOnce(t *testing.T) {
 	s := newSources(largeHost(t, 20))
@@ -180,7 +214,7 @@ func TestCPUFreqAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := &cpuFreq{s: s, files: fileSet{s: s}}
-	f.find(ids)
+	f.find(ids, f.look(ids))
 	defer f.files.reset()
 	f.slow = true
 	if err := f.read(true); err != nil {
@@ -417,6 +451,38 @@ func TestAbsentFile(t *testing.T) {
 	}
 	f.clock = f.clock.Add(lookAgain)
 	f.expect(f.scrape(), map[string]string{`node_schedstat_timeslices_total{cpu="0"}`: "3"})
+}
+
+// TestMissingAndBroken: a failure stays one although another file is missing, too.
+func TestMissingAndBroken(t *testing.T) {
+	f := newKernelFixture(t, nil, meminfoNumaArea)
+	const node = "sys/devices/system/node/node"
+	f.write(node+"7/meminfo", "Node 7 MemFree: many kB\n")
+	f.write(node+"8/numastat", "numa_hit 1\n") // without meminfo
+	if o := f.scrape(); o.Success["meminfo_numa"] || o.NoData["meminfo_numa"] {
+		t.Errorf("success %v, no data %v", o.Success, o.NoData)
+	}
+	f.remove(node + "7")
+	f.clock = f.clock.Add(lookAgain)
+	if o := f.scrape(); !o.NoData["meminfo_numa"] {
+		t.Errorf("success %v, no data %v", o.Success, o.NoData)
+	}
+}
+
+// TestRootFileFails: a file that could not be read is read again although it did not change.
+func TestRootFileFails(t *testing.T) {
+	f := newKernelFixture(t, nil, osArea)
+	f.remove("root/etc/os-release")
+	f.write("root/etc/os-release/x", "") // a folder, which can be opened only
+	opens := watchOpens(t, f.o.RootFS)
+	for range 2 {
+		if o := f.scrape(); o.Success["os"] || o.NoData["os"] {
+			t.Errorf("success %v, no data %v", o.Success, o.NoData)
+		}
+	}
+	if n := opens()["etc/os-release"]; n != 2 {
+		t.Errorf("opened %d times", n)
+	}
 }
 
 func TestArrays(t *testing.T) {

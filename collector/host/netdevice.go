@@ -44,7 +44,7 @@ func (f *netFiles) read(s *sources, name string) (*netDevice, bool) {
 	if err != nil {
 		return nil, false
 	}
-	fd, err := openAt(unix.AT_FDCWD, path, unix.O_PATH|unix.O_DIRECTORY)
+	fd, err := open(path, unix.O_PATH|unix.O_DIRECTORY)
 	if err != nil {
 		return nil, false
 	}
@@ -72,7 +72,7 @@ func (f *netFiles) read(s *sources, name string) (*netDevice, bool) {
 }
 
 func (s *sources) readNetKept(path string) (d netDevice, err error) {
-	fd, err := openAt(unix.AT_FDCWD, path, unix.O_PATH|unix.O_DIRECTORY)
+	fd, err := open(path, unix.O_PATH|unix.O_DIRECTORY)
 	if err != nil {
 		return d, &os.PathError{Op: "open", Path: path, Err: err}
 	}

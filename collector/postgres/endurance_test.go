@@ -12,8 +12,8 @@ import (
 	"github.com/chronoops/chronoops/tools/stack"
 )
 
-// TestTenThousandScrapes holds one round trip per scrape, one session for all, and memory and goroutines that do not grow.
-func TestTenThousandScrapes(t *testing.T) {
+// TestManyScrapes holds one round trip per scrape, one session for all, and memory and goroutines that do not grow.
+func TestManyScrapes(t *testing.T) {
 	p := start(t, stack.PostgresOptions{Statements: true})
 	admin := connect(t, p.URL)
 	exec(t, admin, "CREATE TABLE orders (n int PRIMARY KEY)")
@@ -24,7 +24,7 @@ func TestTenThousandScrapes(t *testing.T) {
 		wantUp(t, s.Scrape(enough))
 	}
 	cold, goroutines, heap := proxy.Traffic(), runtime.NumGoroutine(), heapInUse()
-	const n = 10_000
+	n := collectortest.ManyScrapes()
 	for i := range n {
 		if i%100 == 0 {
 			wantUp(t, s.Scrape(enough))

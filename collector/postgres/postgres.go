@@ -52,6 +52,7 @@ type Collector struct {
 	timeouts int       // connections in a row that were not answered
 	pause    time.Time // no connection before
 	closed   bool
+	scrapes  uint64 // so far
 
 	round      *round // nil while none is under way
 	walked     map[*view]time.Time
@@ -111,13 +112,14 @@ func (c *Collector) Collect(ctx context.Context, w *collector.Writer) error {
 		ctx, cancel = context.WithTimeout(ctx, defaultDeadline)
 		defer cancel()
 	}
-	kept := c.session != nil
+	kept, start := c.session != nil, time.Now()
 	err := c.collect(ctx, w)
 	var down *downError
 	if errors.As(err, &down) && down.stale && kept && ctx.Err() == nil {
 		// The kept session died since the last scrape, as after a restart of the server. That does not mean down.
 		err = c.collect(ctx, w)
 	}
+	c.writeOwn(w, time.Since(start), err != nil)
 	if errors.As(err, &down) {
 		w.Add(up, 0)
 		w.Add(collector.Down, 1, partServer, down.reason)

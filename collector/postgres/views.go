@@ -78,7 +78,7 @@ func views() []*view {
 func parts(views []*view) []collector.Part {
 	list := []collector.Part{{
 		Name: partServer, Default: true,
-		Families: []*collector.Family{up, static, collector.Down, age, databaseAge, leftOut},
+		Families: []*collector.Family{up, static, collector.Down, age, databaseAge, leftOut, lastDuration, lastError, scrapes},
 	}}
 	index := map[string]int{}
 	for _, v := range views {

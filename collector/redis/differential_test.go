@@ -76,9 +76,11 @@ var differing = map[string]string{
 
 // roughly are families whose values waver from one moment to the next.
 func roughly(name string) bool {
-	for _, part := range []string{"memory", "allocator", "mem_", "buffer", "cpu_", "connected_client_", "latency", "duration_seconds", "clients", "uptime", "hz",
+	for _, part := range []string{
+		"memory", "allocator", "mem_", "buffer", "cpu_", "connected_client_", "latency", "duration_", "avg_ttl", "stale", "clients", "uptime", "hz",
 		"net_", "io_", "_processed", "commands_", "last_io", "idle", "repl_offset", "offset_bytes", "lag", "messages", "slowlog", "last_slow",
-		"connections_received", "last_ok_ping", "expire_cycle", "fragmentation", "epoch"} {
+		"connections_received", "last_ok_ping", "expire_cycle", "fragmentation", "epoch",
+	} {
 		if strings.Contains(name, part) {
 			return true
 		}

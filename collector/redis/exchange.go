@@ -148,6 +148,9 @@ func (c *Collector) send(ctx context.Context, commands []command, into heard) er
 	_, pipeErr := p.Exec(ctx)
 	for i, one := range commands {
 		a := answer{raw: string(cmds[i].Val()), err: cmds[i].Err()}
+		if a.err != nil && whole(a.raw) {
+			a.err = nil // The client gives replies that came the error of one that did not.
+		}
 		switch {
 		case a.err != nil:
 		case a.raw != "":

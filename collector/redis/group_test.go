@@ -363,6 +363,28 @@ func TestDocumentedRights(t *testing.T) {
 	}
 }
 
+// TestDocumentedSentinelRights asks a sentinel with the rights that the documentation names.
+func TestDocumentedSentinelRights(t *testing.T) {
+	if variant() == "-redis6" {
+		return // Its sentinels know no users.
+	}
+	primary := start(t, stack.RedisOptions{})
+	sentinel, err := stack.StartSentinel(context.Background(), primary, stack.SentinelOptions{Name: "mymaster"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(t, sentinel) })
+	do(t, sentinel.Addr, "ACL SETUSER metrics on >pw +info +client|setname "+
+		"+sentinel|masters +sentinel|master +sentinel|slaves +sentinel|sentinels +sentinel|ckquorum")
+	cfg := target("redis://metrics:pw@" + sentinel.Addr)
+	cfg.Sentinel = &redis.SentinelConfig{Master: "mymaster"}
+	c := collect(t, redis.Options{Config: cfg})
+	wantUp(t, collectortest.NewScraper(t, c).Scrape(enough))
+	if members := found(t, c.Finder()); roles(members)["primary"] != 1 {
+		t.Errorf("found %v", members)
+	}
+}
+
 // TestTransports scrapes over TLS, with a client certificate to be trusted, and over a Unix socket.
 func TestTransports(t *testing.T) {
 	over := start(t, stack.RedisOptions{TLS: true, Password: "pw"})

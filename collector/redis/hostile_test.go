@@ -46,11 +46,10 @@ func TestReplies(t *testing.T) {
 		"-NOPERM this user has no permissions to run the 'info' command or its subcommand\r\n":  "permission",
 		"-BUSY Redis is busy running a script. You can only call SCRIPT KILL.\r\n":              "busy",
 		"-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.\r\n": "no_primary",
-		"$99999999999\r\nx":                                         "error",
-		"$9223372036854775807\r\nx":                                 "error",
-		"*3\r\n$1\r\nx\r\n$88888888888\r\n":                         "error",
-		"+" + strings.Repeat("x", 65<<20):                           "error",
-		"*100000000\r\n" + strings.Repeat(":1\r\n", 2<<20) + "\r\n": "error",
+		"$99999999999\r\nx":                 "error",
+		"$9223372036854775807\r\nx":         "error",
+		"*3\r\n$1\r\nx\r\n$88888888888\r\n": "error",
+		"+" + strings.Repeat("x", 65<<20):   "error",
 	} {
 		addr := collectortest.Listen(t, func(c net.Conn) {
 			buf := make([]byte, 4096)

@@ -23,8 +23,11 @@ func TestClusterNodes(t *testing.T) {
 		got = append(got, line{n.address, n.role, n.shard[:4]})
 	}
 	want := []line{
-		{"127.0.0.1:30004", "replica", "e7d1"}, {"127.0.0.1:30002", "primary", "67ed"}, {"127.0.0.1:30003", "primary", "292f"},
-		{"10.0.0.5:30001", "primary", "e7d1"}, {"[fd00::7]:30006", "replica", "292f"},
+		{"127.0.0.1:30004", "replica", "e7d1"},
+		{"127.0.0.1:30002", "primary", "67ed"},
+		{"127.0.0.1:30003", "primary", "292f"},
+		{"10.0.0.5:30001", "primary", "e7d1"},
+		{"[fd00::7]:30006", "replica", "292f"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -156,9 +156,9 @@ func TestReplica(t *testing.T) {
 	eventually(t, "the link to go down", func() bool { return s.Scrape(enough).Sample(link) == "0" })
 }
 
-// TestTenThousandScrapes holds one round trip per scrape, one connection for all, and memory and goroutines that do not
+// TestManyScrapes holds one round trip per scrape, one connection for all, and memory and goroutines that do not
 // grow.
-func TestTenThousandScrapes(t *testing.T) {
+func TestManyScrapes(t *testing.T) {
 	r := start(t, stack.RedisOptions{})
 	do(t, r.Addr, "SET queue 1")
 	proxy := collectortest.NewProxy(t, r.Addr)
@@ -171,7 +171,7 @@ func TestTenThousandScrapes(t *testing.T) {
 		wantUp(t, s.Scrape(enough))
 	}
 	cold, goroutines, heap := proxy.Traffic(), runtime.NumGoroutine(), heapInUse()
-	const n = 10_000
+	n := collectortest.ManyScrapes()
 	for range n {
 		if o := s.Scrape(enough); o.Sample("redis_up") != "1" {
 			t.Fatal("the server is down")

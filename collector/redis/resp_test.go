@@ -28,6 +28,19 @@ func TestCursor(t *testing.T) {
 	}
 }
 
+func TestWhole(t *testing.T) {
+	for _, reply := range []string{"+OK\r\n", "$3\r\nabc\r\n", "*2\r\n:1\r\n*1\r\n$0\r\n\r\n", "*0\r\n", "$-1\r\n", "-ERR x\r\n"} {
+		if !whole(reply) {
+			t.Errorf("%q is whole", reply)
+		}
+		for i := range reply {
+			if whole(reply[:i]) {
+				t.Errorf("%q is not whole", reply[:i])
+			}
+		}
+	}
+}
+
 // FuzzCursor holds that no reply makes the cursor hang, panic, or find what is not there.
 func FuzzCursor(f *testing.F) {
 	f.Add("*2\r\n$1\r\na\r\n*2\r\n:1\r\n$-1\r\n")
@@ -72,10 +85,11 @@ func walk(t *testing.T, c cursor, depth int) {
 func TestBound(t *testing.T) {
 	for reply, refused := range map[string]bool{
 		"$3\r\nabc\r\n+OK\r\n": false, "$-1\r\n": false, "$\r\n": true, "$x\r\n": true, "$70000000\r\n": true,
+		"*9\r\n" + strings.Repeat(":1\r\n", mostLines): true, strings.Repeat(":1\r\n", mostLines): false,
 		"$000000000000000000000000000000070000000\r\n": true, "+$70000000\r\n": false, "$12\r\n$70000000\r\n\r\n": false,
 	} {
 		if got := new(bound).check([]byte(reply)) != nil; got != refused {
-			t.Errorf("%q: refused %v", reply, got)
+			t.Errorf("%.40q: refused %v", reply, got)
 		}
 	}
 }

@@ -17,6 +17,12 @@ import (
 	"github.com/chronoops/chronoops/collector/redis"
 )
 
+// What a stub does in place of a reply.
+const (
+	cut  = "cut"  // it closes the connection
+	hang = "hang" // it never answers again
+)
+
 // stub is a server that gives prepared replies, to stand for versions that are not at hand.
 type stub struct {
 	addr string
@@ -40,8 +46,16 @@ func (s *stub) serve(conn net.Conn) {
 		if err != nil {
 			return
 		}
-		if _, err := io.WriteString(conn, s.reply(words)); err != nil {
+		switch reply := s.reply(words); reply {
+		case cut:
 			return
+		case hang:
+			_, _ = io.Copy(io.Discard, conn)
+			return
+		default:
+			if _, err := io.WriteString(conn, reply); err != nil {
+				return
+			}
 		}
 	}
 }
@@ -408,4 +422,52 @@ func TestForbiddenIsTriedAgain(t *testing.T) {
 	s.set("SLOWLOG LEN", ":1\r\n")
 	now = now.Add(6 * time.Minute)
 	wantUp(t, sc.Scrape(enough))
+}
+
+// TestBrokenOff has a server that goes away, or silent, between its first reply and the rest.
+func TestBrokenOff(t *testing.T) {
+	for _, how := range []string{cut, hang} {
+		replies := configOf5()
+		replies["INFO ALL"] = recorded(t, "info5.txt")
+		s := newStub(t, replies)
+		sc := s.scraper(t)
+		wantUp(t, sc.Scrape(enough))
+		s.set("LATENCY LATEST", how)
+		o := sc.Scrape(short)
+		wantUp(t, o, "redis_latency", "redis_slowlog")
+		if o.Took > 2*short || o.Sample("redis_connected_clients") != "1" {
+			t.Errorf("%s: took %v, %s clients", how, o.Took, o.Sample("redis_connected_clients"))
+		}
+		s.set("LATENCY LATEST", list())
+		wantUp(t, sc.Scrape(enough))
+	}
+}
+
+// TestKeysHang has a server that is stuck on a walk over the keys: the rest of the scrape is there all the same.
+func TestKeysHang(t *testing.T) {
+	for _, how := range []string{cut, hang, "-LOADING Redis is loading the dataset in memory\r\n", ":1\r\n", "$-1\r\n"} {
+		replies := configOf5()
+		replies["INFO ALL"] = recorded(t, "info5.txt")
+		replies["SCAN 0 MATCH K* COUNT 1000"] = how
+		s := newStub(t, replies)
+		cfg := always(target("redis://" + s.addr))
+		cfg.CheckKeys = []string{"k*"}
+		sc := scraper(t, cfg)
+		var failed []string
+		if how == cut || how == hang || how[0] == '-' {
+			failed = []string{"redis_keys", "redis_streams", "redis_key_groups"}
+		}
+		o := sc.Scrape(short)
+		wantUp(t, o, failed...)
+		if o.Took > 2*short || o.Sample("redis_slowlog_length") != "12" {
+			t.Errorf("%q: took %v", how, o.Took)
+		}
+		s.set("SCAN 0 MATCH K* COUNT 1000", list("0", list("k1")))
+		s.set("TYPE K1", "+list\r\n")
+		s.set("MEMORY USAGE K1", ":50\r\n")
+		s.set("LLEN K1", ":7\r\n")
+		o = sc.Scrape(enough)
+		wantUp(t, o)
+		wantSamples(t, o, map[string]string{`redis_key_size{db="db0",key="k1"}`: "7"})
+	}
 }

@@ -103,24 +103,3 @@ func (a *arena) largeHost() ([]string, error) {
 	a.large = paths.Flags()
 	return a.large, nil
 }
-
-// knownFlags returns those of flags that chronoops has.
-func (a *arena) knownFlags(ctx context.Context, flags []string) ([]string, error) {
-	// kingpin writes its help to standard error in some versions.
-	help, err := exec.CommandContext(ctx, a.chronoops, "serve", "--help").CombinedOutput()
-	if err != nil {
-		return nil, fmt.Errorf("ask chronoops for its flags: %w", err)
-	}
-	var known []string
-	for _, f := range flags {
-		name, _, _ := strings.Cut(f, "=")
-		name = strings.TrimPrefix(strings.TrimPrefix(name, "--"), "no-")
-		if strings.Contains(string(help), "--"+name) || strings.Contains(string(help), "--[no-]"+name) {
-			known = append(known, f)
-		}
-	}
-	if len(known) == 0 {
-		return nil, errors.New("chronoops has none of the flags that name the folders of a host")
-	}
-	return known, nil
-}
