@@ -24,6 +24,7 @@ type arena struct {
 	chronoops string
 	scrapes   int
 	log       io.Writer
+	named     []string // paths of programs that are in the log
 
 	large    []string // flags of the made-up machine; nil before it is written
 	postgres *postgresTarget
@@ -46,11 +47,17 @@ func (a *arena) find(name string) (parts.Program, error) {
 	if name == "chronoops" {
 		return parts.Program{Path: a.chronoops}, nil
 	}
+	peers := os.Getenv(peersVar)
+	if peers != "" {
+		if _, err := os.ReadDir(peers); err != nil {
+			return parts.Program{}, fmt.Errorf("%s: %w", peersVar, err)
+		}
+	}
 	// Debian's packages name their programs otherwise.
 	debian := "prometheus-" + strings.ReplaceAll(name, "_", "-")
 	for _, n := range []string{name, debian} {
-		if dir := os.Getenv(peersVar); dir != "" {
-			path := filepath.Join(dir, n)
+		if peers != "" {
+			path := filepath.Join(peers, n)
 			if info, err := os.Stat(path); err == nil && info.Mode()&0o111 != 0 && !info.IsDir() {
 				return parts.Program{Path: path}, nil
 			}
@@ -77,6 +84,10 @@ func (a *arena) start(ctx context.Context, e entry) (*contender, error) {
 	s, err := stack.StartExporter(ctx, stack.ExporterOptions{Name: e.name, Program: program, Args: e.args, Env: e.env, Files: e.files})
 	if err != nil {
 		return nil, err
+	}
+	if !slices.Contains(a.named, program.Path) {
+		a.named = append(a.named, program.Path)
+		fmt.Fprintf(a.log, "%s is %s\n", e.name, program.Path)
 	}
 	path := e.path
 	if path == "" {

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -47,6 +48,27 @@ func TestHold(t *testing.T) {
 		if calls, ok := m.Values["syscalls"]; ok == (len(m.Notes) > 0) || ok && calls <= m.Values["opens"] {
 			t.Errorf("%v system calls, notes %q", calls, m.Notes)
 		}
+	}
+}
+
+func TestAfterRest(t *testing.T) {
+	a := &arena{log: io.Discard}
+	c, err := a.start(t.Context(), nodeExporter())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &side{contenders: []*contender{c}, Measured: Measured{Values: make(map[string]float64)}}
+	defer s.stop()
+	if err := afterRest(t.Context(), []*side{s}, time.Millisecond); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Values["cpu_rested"]; got <= 0 || got > 10 {
+		t.Errorf("%v s for one scrape", got)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := afterRest(ctx, []*side{s}, time.Hour); !errors.Is(err, context.Canceled) {
+		t.Errorf("the user went away: %v", err)
 	}
 }
 
@@ -98,6 +120,10 @@ func TestFind(t *testing.T) {
 	}
 	if got := found("chronoops"); got != "/x/chronoops" {
 		t.Errorf("chronoops is %s", got)
+	}
+	t.Setenv(peersVar, filepath.Join(peers, "mistyped"))
+	if p, err := a.find("node_exporter"); err == nil || !strings.Contains(err.Error(), peersVar) {
+		t.Errorf("a folder that is not there: %+v, %v", p, err)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 type contest struct {
 	name, about string
 	large       bool // a quarter of the scrapes
+	rests       bool // one more scrape after a minute's rest
 	setUp       func(ctx context.Context, a *arena) (entries, error)
 }
 
@@ -33,13 +34,13 @@ type entry struct {
 
 var contests = []contest{
 	{
-		name: "host", about: "This host, each with its default collectors.",
+		name: "host", rests: true, about: "This host, each with its default collectors.",
 		setUp: func(context.Context, *arena) (entries, error) {
 			return entries{theirs: []entry{nodeExporter()}, ours: []entry{chronoops()}}, nil
 		},
 	},
 	{
-		name: "host-equal", about: "This host, with the collectors that both have, and without the metrics of the exporter itself.",
+		name: "host-equal", rests: true, about: "This host, with the collectors that both have, and without the metrics of the exporter itself.",
 		setUp: func(ctx context.Context, a *arena) (entries, error) {
 			both, err := a.commonParts(ctx)
 			if err != nil {
@@ -53,7 +54,7 @@ var contests = []contest{
 		},
 	},
 	{
-		name: "large-host", large: true,
+		name: "large-host", large: true, rests: true,
 		about: "The files of a made-up machine with 256 CPUs, 200 disks, 500 network interfaces and 2,000 mounts; plain files, so that reading costs less than of a kernel, for both.",
 		setUp: func(_ context.Context, a *arena) (entries, error) {
 			flags, err := a.largeHost()

@@ -11,6 +11,8 @@ const (
 	warmUp     = 5                // scrapes before anything is counted
 	traced     = 20               // scrapes while system calls are counted
 	idleAtMost = 10 * time.Second // the time that idleness is watched for
+	rest       = 61 * time.Second // after which what is done once a minute has to be done
+	settle     = time.Second      // for what a program still does after it has answered
 )
 
 // counter reads what the target has counted so far, e.g. statements. Figures are per scrape when they are shown.
@@ -64,6 +66,13 @@ func (a *arena) hold(ctx context.Context, c contest) (result Contest, err error)
 		if err := s.memory(); err != nil {
 			return Contest{}, err
 		}
+	}
+	if c.rests {
+		if err := afterRest(ctx, sides, rest); err != nil {
+			return Contest{}, err
+		}
+	}
+	for _, s := range sides {
 		if err := s.trace(ctx, traces, e.counters); err != nil {
 			return Contest{}, err
 		}
@@ -111,10 +120,8 @@ func race(ctx context.Context, sides []*side, n int) error {
 		}
 	}
 	idle := min(lasted, idleAtMost)
-	select {
-	case <-time.After(idle):
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	if err := wait(ctx, idle); err != nil {
+		return err
 	}
 	for _, s := range sides {
 		used, err := s.cpu()
@@ -127,4 +134,37 @@ func race(ctx context.Context, sides []*side, n int) error {
 		s.Values["bytes"], s.Values["bytes_gzip"] = s.plain, s.zip
 	}
 	return nil
+}
+
+// afterRest leaves the sides alone for a while, and then scrapes each once.
+func afterRest(ctx context.Context, sides []*side, rest time.Duration) error {
+	if err := wait(ctx, rest); err != nil {
+		return err
+	}
+	for _, s := range sides {
+		if err := s.begin(); err != nil {
+			return err
+		}
+		if _, err := s.scrape(ctx); err != nil {
+			return err
+		}
+		if err := wait(ctx, settle); err != nil {
+			return err
+		}
+		used, err := s.cpu()
+		if err != nil {
+			return err
+		}
+		s.Values["cpu_rested"] = used.Seconds()
+	}
+	return nil
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }

@@ -65,6 +65,7 @@ var metrics = []metric{
 	{"cpu", "CPU, user and system", milliseconds, above},
 	{"cpu_gross", "… with what runs in the background", milliseconds, below},
 	{"cpu_idle", "… of which when nobody asks", milliseconds, nowhere},
+	{"cpu_rested", "CPU of one scrape after a minute's rest", milliseconds, below},
 	{"wall", "duration, median", milliseconds, above},
 	{"opens", "files opened", count, above},
 	{"syscalls", "system calls", count, above},
@@ -96,7 +97,9 @@ const method = `How the rows were made:
   HTTP connection with the headers of Prometheus 3 and gzip, after %d scrapes that do not count.
 - CPU is user and system time of the process (its POSIX CPU clock), by the number of scrapes; for as long afterwards, %s at most, nobody asks, and
   what is used then is taken off. The duration is the client's, from the request to the last byte.
-- RSS and anonymous memory are those of smaps_rollup right after. Where several programs stand on one side, figures are sums, and a page that
+- Counted scrapes follow each other at once, so that few of them do what a program does only once a minute: chronoops looks for devices that came or
+  went, and reads again what hardly changes. One scrape after a minute's rest does all of it, with caches that have grown cold.
+- RSS and anonymous memory are those of smaps_rollup after the counted scrapes. Where several programs stand on one side, figures are sums, and a page that
   two of them share counts twice.
 - System calls are counted by strace over further scrapes that count for nothing else; those of the HTTP connection are among them.
 - Connections and round trips are counted by a proxy between the programs and the server; statements and time by pg_stat_statements.
