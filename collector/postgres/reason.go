@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -52,6 +53,27 @@ func codeReason(err *pgconn.PgError) string {
 	default:
 		return collector.ReasonError
 	}
+}
+
+// queryError gives an error of a view words that stay the same, without anything of the data.
+func queryError(view string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var pgErr *pgconn.PgError
+	text := collector.NetError(err)
+	switch {
+	case errors.As(err, &pgErr) && (strings.HasPrefix(pgErr.Code, "22") || strings.HasPrefix(pgErr.Code, "P0")):
+		text = "SQLSTATE " + pgErr.Code // The server's words may repeat a value.
+	case errors.As(err, &pgErr):
+		text = fmt.Sprintf("%s (SQLSTATE %s)", pgErr.Message, pgErr.Code)
+	case text == "":
+		text = err.Error()
+	}
+	if h := hint(view, err); h != "" {
+		text += ": " + h
+	}
+	return fmt.Errorf("read %s: %s", view, text)
 }
 
 // hint says what an operator can do about the error of a view's query; empty if there is nothing to say.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -48,6 +49,9 @@ func serverQuery(left time.Duration, n int) query {
 func timeoutQuery(d time.Duration) query {
 	return query{name: "timeout", sql: "SELECT set_config('statement_timeout', $1, false)", params: [][]byte{milliseconds(d)}}
 }
+
+// statementTimeout leaves a fifth of the time to the queries after one that runs into it. In milliseconds.
+func statementTimeout(left time.Duration) []byte { return milliseconds(left * 4 / 5) }
 
 func milliseconds(d time.Duration) []byte {
 	return strconv.AppendInt(nil, max(d.Milliseconds(), 1), 10)
@@ -176,125 +180,17 @@ func (s *session) send(ctx context.Context, queries []query) (*scrape, error) {
 	return run, nil
 }
 
-// scrape reads the answers in the order in which the queries were sent.
-type scrape struct {
-	session  *session
-	pipeline *pgconn.Pipeline
-}
+var versionNumber = regexp.MustCompile(`^\S+ (\d+(?:\.\d+)*)`)
 
-// read hands the rows of the next query, which must have the name, to row; the values are valid during the call only.
-func (r *scrape) read(name string, row func([][]byte) error) error {
-	if _, ok := r.session.statements[name]; !ok {
-		got, err := r.pipeline.GetResults()
-		if err != nil {
-			return r.settle(err)
-		}
-		sd, ok := got.(*pgconn.StatementDescription)
-		if !ok {
-			return r.confused(got)
-		}
-		sd.Name = name
-		r.session.statements[name] = sd
+// shortVersion gives "PostgreSQL 15.18 (Debian …) on …" as "15.18.0".
+func shortVersion(version string) string {
+	m := versionNumber.FindStringSubmatch(version)
+	if m == nil {
+		return ""
 	}
-	err := r.result(row)
-	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) && (pgErr.Code == "0A000" || pgErr.Code == "26000") {
-		// The view changed under the prepared statement, or a proxy gave us another session: start afresh.
-		return &lostError{err}
+	n := strings.Split(m[1], ".")
+	for len(n) < 3 {
+		n = append(n, "0")
 	}
-	return err
+	return strings.Join(n[:3], ".")
 }
-
-// rows reads the answers to the queries of a view.
-func (r *scrape) rows(v *viewState, around *surroundings) error {
-	if v.timeout > 0 {
-		if err := r.read("timeout", nil); err != nil {
-			if _, lost := errors.AsType[*lostError](err); lost {
-				return err
-			}
-		}
-	}
-	d, ok := v.decoder.(describer)
-	describe := func() error {
-		if !ok {
-			return nil
-		}
-		ok = false
-		var columns []string
-		for _, f := range r.session.statements[v.statement].Fields {
-			columns = append(columns, f.Name)
-		}
-		return d.describe(columns)
-	}
-	var bad error
-	err := r.read(v.statement, func(row [][]byte) error {
-		if bad == nil {
-			bad = describe()
-		}
-		if bad != nil {
-			return bad
-		}
-		return v.row(row, around)
-	})
-	if err == nil {
-		err = describe() // without a row
-	}
-	return err
-}
-
-func (r *scrape) result(row func([][]byte) error) error {
-	got, err := r.pipeline.GetResults()
-	if err != nil {
-		return r.settle(err)
-	}
-	rows, ok := got.(*pgconn.ResultReader)
-	if !ok {
-		return r.confused(got)
-	}
-	var rowErr error
-	for rows.NextRow() {
-		if row != nil && rowErr == nil {
-			rowErr = row(rows.Values())
-		}
-	}
-	if _, err := rows.Close(); err != nil {
-		return r.settle(err)
-	}
-	if err := r.sync(); err != nil {
-		return err
-	}
-	return rowErr
-}
-
-// settle goes on to the next query after an error of the server; any other error ends the session.
-func (r *scrape) settle(err error) error {
-	var pgErr *pgconn.PgError
-	if !errors.As(err, &pgErr) || r.session.lost() {
-		return &lostError{err}
-	}
-	if pgErr.Severity == "FATAL" || pgErr.SeverityUnlocalized == "FATAL" || pgErr.SeverityUnlocalized == "PANIC" {
-		return &lostError{err}
-	}
-	if syncErr := r.sync(); syncErr != nil {
-		return &lostError{err}
-	}
-	return err
-}
-
-func (r *scrape) sync() error {
-	got, err := r.pipeline.GetResults()
-	if err != nil {
-		return &lostError{err}
-	}
-	if _, ok := got.(*pgconn.PipelineSync); !ok {
-		return r.confused(got)
-	}
-	return nil
-}
-
-func (r *scrape) confused(got any) error {
-	return &lostError{fmt.Errorf("the server's answers are out of order: got %T", got)}
-}
-
-// end gives the connection back. Whatever was not read is read or, at the deadline, thrown away with the connection.
-func (r *scrape) end() { _ = r.pipeline.Close() }
