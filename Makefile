@@ -35,6 +35,7 @@ prepare: ## Get the servers and exporters that tests and demo run (Debian packag
 test: prepare ## Run every test
 	$(GO) vet ./...
 	$(GO) test $(RACE) -timeout 15m ./...
+	$(if $(RACE),$(GO) test -run TestKillAtEveryCall ./receiver/engine)
 
 test-endurance: prepare ## Run the tests that look for growth over ten thousand scrapes, of which `make test` makes a tenth
 	CHRONOOPS_ENDURANCE=1 $(GO) test -count 1 -timeout 15m -run ManyScrapes ./collector/postgres ./collector/redis

@@ -72,7 +72,7 @@ func dropped(name string) bool {
 
 // wavering are families whose values the two exporters change themselves, or that time does.
 func wavering(name string) bool {
-	return name == "pg_stat_activity_count" || name == "pg_stat_database_numbackends" || strings.Contains(name, "_age") || strings.HasSuffix(name, "_duration")
+	return name == "pg_stat_activity_count" || name == "pg_stat_database_numbackends" || name == "pg_locks_count" || strings.Contains(name, "_age") || strings.HasSuffix(name, "_duration")
 }
 
 var serverLabel = regexp.MustCompile(`,?server="[^"]*"`)
