@@ -82,6 +82,7 @@ func TestNothingPilesUp(t *testing.T) {
 	if after := heap(); after > before+32<<10 {
 		t.Errorf("%d bytes of heap after %d scrapes, %d after %d", after, scrapes, before, warm)
 	}
+	runtime.KeepAlive(set) // what is kept of the scrapes is below it
 	k.Close()
 	if n := descriptors(t); n >= fds {
 		t.Errorf("%d descriptors after Close, %d before", n, fds)

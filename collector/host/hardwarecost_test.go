@@ -87,6 +87,7 @@ func TestHardwarePilesNothingUp(t *testing.T) {
 	if after := heap(); after > before+64<<10 {
 		t.Errorf("%d bytes of heap after %d scrapes, %d after %d", after, scrapes, before, warm)
 	}
+	runtime.KeepAlive(set)
 	d.Close()
 	if n := descriptors(t); n >= fds {
 		t.Errorf("%d descriptors after Close, %d before", n, fds)

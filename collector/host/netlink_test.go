@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,9 +21,26 @@ type fakeKernel struct {
 	answers [][][]byte
 	silence time.Duration // for which it is waited, a long time if 0
 
+	mu       sync.Mutex // of answers
 	requests int
 	stopped  chan struct{}
 	socket   *os.File
+}
+
+// add adds an answer.
+func (k *fakeKernel) add(answer [][]byte) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.answers = append(k.answers, answer)
+}
+
+func (k *fakeKernel) next() (answer [][]byte) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.answers) > 0 {
+		answer, k.answers = k.answers[0], k.answers[1:]
+	}
+	return answer
 }
 
 // serve puts k in place of the kernel.
@@ -50,15 +68,11 @@ func (k *fakeKernel) serve(t *testing.T, n *netlink) {
 				return
 			}
 			k.requests++
-			if len(k.answers) == 0 {
-				continue
-			}
-			for _, datagram := range k.answers[0] {
+			for _, datagram := range k.next() {
 				if _, err := end.Write(withNumber(datagram, request[8:min(size, 12)])); err != nil {
 					return
 				}
 			}
-			k.answers = k.answers[1:]
 		}
 	}()
 	t.Cleanup(func() { k.stop() })
