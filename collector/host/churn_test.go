@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/chronoops/chronoops/collector"
+	"github.com/chronoops/chronoops/collector/host/hosttest"
 )
 
 // churn is a host on which everything that can come and go is replaced again and again.
@@ -26,16 +27,13 @@ type churn struct {
 	unit *fakeSystemd
 
 	round int
-	links [][]byte // of this turn
 	all   []collector.Collector
 }
 
 func newChurn(t *testing.T) *churn {
-	c := &churn{t: t, link: &fakeKernel{}, bus: newFakeBus(t), unit: newFakeSystemd(), text: t.TempDir()}
+	c := &churn{t: t, link: &fakeKernel{}, bus: newFakeBus(t), unit: newFakeSystemd(), text: hosttest.Dir(t)}
 	c.k = newKernelFixture(t, nil, netdevArea, netclassArea, arpArea, diskArea, interruptsArea, cpuArea, cpufreqArea, mdadmArea, meminfoNumaArea, xfsArea)
-	c.k.links.conn = c.k.netlink(unix.NETLINK_ROUTE)
-	c.k.links.body = make([]byte, unix.SizeofIfInfomsg)
-	c.link.serve(t, c.k.links.conn)
+	c.link.serveLinks(t, c.k.sources)
 	c.hw = newMachine(t, Defaults(), "")
 	c.fs = fixtureFilesystem(t)
 	c.bus.answer = c.unit.answer
@@ -46,8 +44,8 @@ func newChurn(t *testing.T) *churn {
 }
 
 const (
-	churnNames   = 20 // of everything at a time
-	churnUnits   = 5
+	churnNames   = 25 // of everything at a time
+	churnUnits   = 2
 	churnSensors = 2 // whose files are more than one
 )
 
@@ -74,13 +72,12 @@ func (c *churn) turn() {
 		fmt.Fprintf(&hw, "class/thermal/thermal_zone%d/type kind%d\nclass/thermal/thermal_zone%d/temp 1000\n", n, n, n)
 		fmt.Fprintf(&hw, "class/hwmon/hwmon%d/name chip%d\nclass/hwmon/hwmon%d/temp%d_input 1000\nclass/hwmon/hwmon%d/temp%d_max 1\n", n, n, n, n, n, n)
 	}
-	c.links = append(links, listEnd(0))
-	c.link.add(c.links)
+	c.link.set(append(links, listEnd(0)))
 	c.k.write("proc/net/arp", arp.String())
 	c.k.write("proc/diskstats", disks.String())
 	c.k.write("proc/interrupts", interrupts.String())
 	c.k.write("proc/mdstat", arrays.String())
-	c.k.write("sys/devices/system/cpu/online", fmt.Sprintf("0,%d\n", 1+c.round%100))
+	c.k.write("sys/devices/system/cpu/online", fmt.Sprintf("0,%d\n", 1+c.round%10))
 	c.replace(c.fs.tables[0].path, mounts.String())
 
 	c.hw.remove("class")
@@ -111,7 +108,7 @@ func (c *churn) replace(path, content string) {
 func TestChurn(t *testing.T) {
 	c := newChurn(t)
 	set := newTestSet(t, c.all...)
-	const warm, rounds = 125, 500
+	const warm, rounds = 100, 400
 	c.check(c.turns(set, 1))
 	fds, before := c.turnAndRest(set, warm)
 	fdsNow, after := c.turnAndRest(set, rounds-warm)
@@ -119,7 +116,7 @@ func TestChurn(t *testing.T) {
 		t.Errorf("%d descriptors, %d before", fdsNow, fds)
 	}
 	// A word for each name that there was would be more than that.
-	if after > before+32<<10 {
+	if after > before+50<<10 {
 		t.Errorf("%d bytes of heap after %d rounds, %d after %d", after, rounds, before, warm)
 	}
 	runtime.KeepAlive(set)
@@ -129,8 +126,8 @@ func TestChurn(t *testing.T) {
 func (c *churn) check(snap *collector.Snapshot) {
 	text := string(snap.AppendText(nil))
 	for _, want := range []string{
-		`node_arp_entries{device="veth21"}`, `receive_bytes_total{device="veth21"}`, `{device="dm-21"}`, `devices="21-edge queue21"`,
-		`mountpoint="/run/pod21"`, `{device="md21"}`, `type="kind21"`, `chip="chip21"`, "churn_1{", `name="unit6.service"`,
+		`node_arp_entries{device="veth26"}`, `receive_bytes_total{device="veth26"}`, `{device="dm-26"}`, `devices="26-edge queue26"`,
+		`mountpoint="/run/pod26"`, `{device="md26"}`, `type="kind26"`, `chip="chip26"`, "churn_1{", `name="unit3.service"`,
 	} {
 		if !strings.Contains(text, want) {
 			c.t.Errorf("no %s", want)
@@ -150,11 +147,10 @@ func (c *churn) turns(set *collector.Set, n int) (snap *collector.Snapshot) {
 // turnAndRest turns n times and returns what is kept after scrapes by which everything unused has been dropped. It rests
 // now and then, for what maps keep room for depends on how much there ever was between.
 func (c *churn) turnAndRest(set *collector.Set, n int) (fds int, bytes uint64) {
-	const every = 25
+	const every = 50
 	for ; n > 0; n -= every {
 		c.turns(set, min(n, every))
-		for range 10 {
-			c.link.add(c.links)
+		for range 12 {
 			scrape(c.t, set)
 		}
 		c.bus.set(func() { c.bus.calls = nil })

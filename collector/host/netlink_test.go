@@ -19,6 +19,7 @@ import (
 // of datagrams. Messages with the number 1 get that of the request. Without an answer it is silent.
 type fakeKernel struct {
 	answers [][][]byte
+	always  [][]byte      // after the last of answers
 	silence time.Duration // for which it is waited, a long time if 0
 
 	mu       sync.Mutex // of answers
@@ -27,19 +28,21 @@ type fakeKernel struct {
 	socket   *os.File
 }
 
-// add adds an answer.
-func (k *fakeKernel) add(answer [][]byte) {
+// set sets what is answered from now on.
+func (k *fakeKernel) set(answer [][]byte) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.answers = append(k.answers, answer)
+	k.always = answer
 }
 
-func (k *fakeKernel) next() (answer [][]byte) {
+func (k *fakeKernel) next() [][]byte {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if len(k.answers) > 0 {
-		answer, k.answers = k.answers[0], k.answers[1:]
+	if len(k.answers) == 0 {
+		return k.always
 	}
+	answer := k.answers[0]
+	k.answers = k.answers[1:]
 	return answer
 }
 
@@ -132,11 +135,17 @@ func networkGroup(t *testing.T, o Options, k *fakeKernel, areas ...area) *Group 
 	s := newSources(o)
 	g := newTestGroup(t, s, areas)
 	if k != nil {
-		s.links.conn = s.netlink(unix.NETLINK_ROUTE)
-		s.links.body = make([]byte, unix.SizeofIfInfomsg)
-		k.serve(t, s.links.conn)
+		k.serveLinks(t, s)
 	}
 	return g
+}
+
+// serveLinks makes s ask k for network devices.
+func (k *fakeKernel) serveLinks(t *testing.T, s *sources) {
+	t.Helper()
+	s.links.conn = s.netlink(unix.NETLINK_ROUTE)
+	s.links.body = make([]byte, unix.SizeofIfInfomsg)
+	k.serve(t, s.links.conn)
 }
 
 func TestNetlinkAnswers(t *testing.T) {
