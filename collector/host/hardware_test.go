@@ -15,7 +15,7 @@ import (
 )
 
 func TestHardwareGolden(t *testing.T) {
-	paths, err := hosttest.Small(t.TempDir())
+	paths, err := hosttest.Small(hosttest.Dir(t))
 	if err != nil {
 		t.Fatal(err)
 	}

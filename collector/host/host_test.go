@@ -21,6 +21,7 @@ import (
 
 	"github.com/chronoops/chronoops/collector"
 	"github.com/chronoops/chronoops/collector/collectortest"
+	"github.com/chronoops/chronoops/collector/host/hosttest"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -32,7 +33,7 @@ func fixture(t testing.TB) Options {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
+	dir := hosttest.Dir(t)
 	for _, f := range archive.Files {
 		path := filepath.Join(dir, f.Name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {

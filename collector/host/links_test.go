@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/chronoops/chronoops/collector/collectortest"
+	"github.com/chronoops/chronoops/collector/host/hosttest"
 )
 
 // unpack writes the files of an archive below a folder, and returns those that are not to be written.
@@ -44,7 +45,7 @@ func unpack(t testing.TB, name, dir string, kept string) []txtar.File {
 // recorded returns a recorded answer of the kernel, and options over the files that go with it.
 func recorded(t testing.TB) (datagrams [][]byte, o Options) {
 	t.Helper()
-	dir := t.TempDir()
+	dir := hosttest.Dir(t)
 	for _, f := range unpack(t, "testdata/links.txtar", dir, "netlink/") {
 		b, err := hex.DecodeString(strings.Join(strings.Fields(string(f.Data)), ""))
 		if err != nil {
