@@ -56,7 +56,7 @@ func TestHardwarePilesNothingUp(t *testing.T) {
 	o.SysFS, o.TextfileDirs = paths.Sys, []string{paths.Textfile}
 	d := newTestSystemd(t, bus.root, nil)
 	set := newTestSet(t, newTestGroup(t, newSources(o), hardwareAreas()), NewTextfile(o), d)
-	const warm, scrapes, restart = 100, 300, 25
+	const warm, scrapes, restart = 300, 600, 25
 	var goroutines, fds int
 	var before uint64
 	rest := func() int { // goroutines once those of closed connections are gone

@@ -2,6 +2,7 @@ package host
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -127,12 +128,14 @@ func TestDeviceFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	replaced := 0
 	replace := func() { // by another device of the same name
 		copied := filepath.Join(dir, "copy")
 		if err := os.CopyFS(copied, os.DirFS(filepath.Join(dir, "eth0"))); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Rename(filepath.Join(dir, "eth0"), filepath.Join(t.TempDir(), "old")); err != nil { // keeps its inode
+		replaced++
+		if err := os.Rename(filepath.Join(dir, "eth0"), fmt.Sprintf("%s.old%d", dir, replaced)); err != nil { // keeps its inode
 			t.Fatal(err)
 		}
 		if err := os.Rename(copied, filepath.Join(dir, "eth0")); err != nil {
