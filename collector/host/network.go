@@ -23,16 +23,23 @@ func (o Options) network() network {
 		}
 		return unknownNetwork // /proc/1 may be a container's, the other sysfs its host's
 	}
-	theirs, err := os.Readlink(filepath.Join(o.ProcFS, "1/ns/net"))
-	if err != nil {
-		return unknownNetwork
-	}
-	ours, err := os.Readlink("/proc/self/ns/net")
+	same, err := o.sharesNamespace("net")
 	switch {
 	case err != nil:
 		return unknownNetwork
-	case ours != theirs:
+	case !same:
 		return foreignNetwork
 	}
 	return ownNetwork
+}
+
+// sharesNamespace compares a namespace of this process (namespaces(7)) with that of the host's process 1, which not
+// everybody may look at.
+func (o Options) sharesNamespace(kind string) (bool, error) {
+	theirs, err := os.Readlink(filepath.Join(o.ProcFS, "1/ns", kind))
+	if err != nil {
+		return false, err
+	}
+	ours, err := os.Readlink(filepath.Join("/proc/self/ns", kind))
+	return ours == theirs, err
 }
