@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 
 	"github.com/chronoops/chronoops/collector"
@@ -70,15 +69,6 @@ func (g *Group) Collect(_ context.Context, w *collector.Writer) error {
 		})
 	}
 	return nil
-}
-
-// isMissing reports whether err says that files do not exist, and nothing else.
-func isMissing(err error) bool {
-	var joined interface{ Unwrap() []error }
-	if errors.As(err, &joined) {
-		return !slices.ContainsFunc(joined.Unwrap(), func(err error) bool { return !isMissing(err) })
-	}
-	return errors.Is(err, fs.ErrNotExist)
 }
 
 // Close closes the files and sockets kept open; a later collection opens them again.

@@ -216,9 +216,3 @@ func grow(buf []byte) []byte {
 	copy(bigger, buf)
 	return bigger
 }
-
-// isGone reports whether a device vanished under its file.
-func isGone(err error) bool { return errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO) }
-
-// isTemporary reports whether reading failed for the moment only.
-func isTemporary(err error) bool { return errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EBUSY) }

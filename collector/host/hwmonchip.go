@@ -105,7 +105,7 @@ func (h *hwmon) sensor(n sensorName, files map[sensorName]string) *sensor {
 	}
 	_, bare := with("")
 	name := n.metric(bare)
-	s.family = h.made.get(name, func() *collector.Family { return n.declare(name) })
+	s.family = h.families.get([]byte(name), n.declare)
 	if n.kind == "freq" && n.element == "input" {
 		path, ok := with("label")
 		if !ok {

@@ -289,6 +289,22 @@ func zoneData(name string, offset int32) []byte {
 	return append(append(b, 0, 0), name+"\x00"...)
 }
 
+// TestSharedName: a process that has the host's name takes it from the kernel.
+func TestSharedName(t *testing.T) {
+	own, err := os.Readlink("/proc/self/ns/uts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for link, want := range map[string]string{own: "pod-1", "uts:[1]": "web1.example.org"} {
+		f := newKernelFixture(t, func(o *Options) {
+			if err := errors.Join(os.MkdirAll(filepath.Join(o.ProcFS, "1/ns"), 0o755), os.Symlink(link, filepath.Join(o.ProcFS, "1/ns/uts"))); err != nil {
+				t.Fatal(err)
+			}
+		}, unameArea)
+		f.expect(f.scrape(), map[string]string{`node_uname_info{domainname="",machine="",nodename="` + want + `",release="",sysname="",version=""}`: "1"})
+	}
+}
+
 func TestInRoot(t *testing.T) {
 	root := t.TempDir()
 	for name, target := range map[string]string{

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
@@ -39,4 +40,15 @@ func (o Options) network() network {
 		return foreignNetwork
 	}
 	return ownNetwork
+}
+
+// sharesNamespace compares a namespace of this process (namespaces(7)) with that of the host's process 1, which not
+// everybody may look at.
+func (o Options) sharesNamespace(kind string) (bool, error) {
+	theirs, err := os.Readlink(filepath.Join(o.ProcFS, "1/ns", kind))
+	if err != nil {
+		return false, err
+	}
+	ours, err := os.Readlink(filepath.Join("/proc/self/ns", kind))
+	return ours == theirs, err
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -111,11 +112,10 @@ func (s *sources) setMissing(f *file, err error) {
 	}
 }
 
-// recent reports whether less than lookAgain has passed since then.
-func (s *sources) recent(then time.Time) bool {
-	now := s.now()
-	return !now.Before(then) && now.Sub(then) < lookAgain
-}
+func (s *sources) recent(then time.Time) bool { return isRecent(then, s.now()) }
+
+// isRecent reports whether less than lookAgain has passed since then.
+func isRecent(then, now time.Time) bool { return !now.Before(then) && now.Sub(then) < lookAgain }
 
 // number returns the number that a kept file holds.
 func (s *sources) number(f *file) (uint64, error) {
@@ -165,6 +165,28 @@ func (s *sources) attribute(path string) (string, error) {
 func (s *sources) attributeAt(dir int, path string) (b []byte, err error) {
 	s.small, err = readAttribute(dir, path, s.small)
 	return bytes.TrimSpace(s.small), err
+}
+
+// integer returns the number in a small file. Base 0 reads 0x as hexadecimal.
+func (s *sources) integer(path string, base int) (float64, error) {
+	b, err := s.attribute(path)
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseInt(b, base, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", path, err)
+	}
+	return float64(n), nil
+}
+
+// word returns a small file's text, "" if it cannot be read.
+func (s *sources) word(path string) string {
+	text, err := s.attribute(path)
+	if err != nil {
+		return ""
+	}
+	return text
 }
 
 // dir returns the names in a folder in order. A folder that is not there is not looked for again for a minute: most
