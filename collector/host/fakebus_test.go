@@ -37,7 +37,7 @@ type fakeCall struct {
 
 func newFakeBus(t *testing.T) *fakeBus {
 	t.Helper()
-	root, err := os.MkdirTemp("", "bus") // t.TempDir's names are too long for a socket's address
+	root, err := os.MkdirTemp("", "bus") //nolint:usetesting // t.TempDir's names are too long for a socket's address
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 // files on a disk takes longer than what the tests do with them.
 func Dir(t testing.TB) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "chronoops-test-")
+	dir, err := os.MkdirTemp("/dev/shm", "chronoops-test-") //nolint:usetesting // in memory
 	if err != nil {
 		return t.TempDir()
 	}
