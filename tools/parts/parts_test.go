@@ -178,3 +178,54 @@ func TestProgramsOfAModule(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// fakes puts shell scripts on PATH, in the place of everything that was there.
+func fakes(t *testing.T, scripts map[string]string) {
+	t.Helper()
+	dir := t.TempDir()
+	for name, script := range scripts {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+script), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", dir)
+}
+
+// apt goes on without the lists that it could not read; what it said of them explains why a package is not found.
+func TestAptWithoutNetwork(t *testing.T) {
+	fakes(t, map[string]string{
+		"dpkg": "",
+		"apt-get": `case "$*" in
+*update*) echo "W: Temporary failure resolving 'deb.example'" >&2 ;;
+*) echo "E: Unable to locate package" >&2; exit 100 ;;
+esac
+`,
+	})
+	t.Setenv(ForceCacheVar, "1")
+	cache := t.TempDir()
+	err := prepareDebian(t.Context(), io.Discard, cache)
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{"Unable to locate package", "Temporary failure resolving 'deb.example'", "is there a network?", "install PostgreSQL by hand"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("no %q in: %v", want, err)
+		}
+	}
+	if left, _ := os.ReadDir(cache); len(left) > 0 {
+		t.Errorf("left in the cache: %v", left)
+	}
+}
+
+func TestNpmWithoutNetwork(t *testing.T) {
+	fakes(t, map[string]string{"npm": `case "$*" in
+*--silent*) ;;
+*--prefer-offline*) echo "npm error code EAI_AGAIN" >&2 ;;
+esac
+exit 1
+`})
+	err := preparePostgres(t.Context(), io.Discard, t.TempDir(), EverydayPostgres()[:1])
+	if err == nil || !strings.Contains(err.Error(), "EAI_AGAIN") || !strings.Contains(err.Error(), "npm config get registry") {
+		t.Errorf("got %v", err)
+	}
+}

