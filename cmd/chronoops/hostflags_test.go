@@ -34,7 +34,8 @@ func TestHostFlags(t *testing.T) {
 			func(o *host.Options) { o.Disks = host.Filter{Include: "^sda$"} }, "",
 		},
 		"both": {
-			[]string{"--collector.filesystem.fs-types-include=ext4", "--collector.filesystem.fs-types-exclude=nfs"}, nil,
+			[]string{"--collector.filesystem.fs-types-include=ext4", "--collector.filesystem.fs-types-exclude=nfs"},
+			nil,
 			"--collector.filesystem.fs-types-include and --collector.filesystem.fs-types-exclude cannot be used together",
 		},
 		"one of them empty": {
