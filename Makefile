@@ -5,6 +5,8 @@ CONFIG   ?= deploy/chronoops/chronoops.yml
 ADDRESS  ?= 127.0.0.1:9847
 # Major versions of PostgreSQL for test-postgres; for arm64 there are none before 15.
 POSTGRES ?= 13 14 15 16 17 18
+# Versions of Redis for test-redis; the path of a redis-server will do, too.
+REDIS    ?= redis6 redis8 valkey8
 # The race detector needs a C compiler; RACE= turns it off.
 RACE     ?= $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
 
@@ -16,10 +18,10 @@ LDFLAGS     := -s -w \
 	-X $(VERSION_PKG).BuildDate=$(shell date -u +%Y%m%d-%H:%M:%S)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-postgres prepare demo lint bench compare fuzz generate clean
+.PHONY: help run build test test-endurance test-postgres test-redis prepare demo lint bench compare fuzz generate clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: build ## Build and start chronoops with the shipped configuration; repairs nothing, listens on loopback
 	bin/chronoops serve --config.file=$(CONFIG) --web.listen-address=$(ADDRESS)
@@ -33,6 +35,10 @@ prepare: ## Get the servers and exporters that tests and demo run (Debian packag
 test: prepare ## Run every test
 	$(GO) vet ./...
 	$(GO) test $(RACE) -timeout 15m ./...
+	$(if $(RACE),$(GO) test -run TestKillAtEveryCall ./receiver/engine)
+
+test-endurance: prepare ## Run the tests that look for growth over ten thousand scrapes, of which `make test` makes a tenth
+	CHRONOOPS_ENDURANCE=1 $(GO) test -count 1 -timeout 15m -run ManyScrapes ./collector/postgres ./collector/redis
 
 test-postgres: ## Run the tests of what talks to PostgreSQL against each version in POSTGRES
 	@$(GO) run ./tools/prepare -all
@@ -41,6 +47,15 @@ test-postgres: ## Run the tests of what talks to PostgreSQL against each version
 		export CHRONOOPS_POSTGRES=$$version; \
 		$(GO) test -count 1 -timeout 15m ./collector/postgres ./receiver/action/postgres; \
 		$(GO) test -count 1 -run 'Postgres|Standby' ./tools/stack; \
+	done
+
+test-redis: ## Run the tests of what talks to Redis against each version in REDIS
+	@$(GO) run ./tools/prepare -all
+	@set -e; for version in $(REDIS); do \
+		echo "Redis $$version"; \
+		export CHRONOOPS_REDIS=$$version; \
+		$(GO) test -count 1 -timeout 15m ./collector/redis; \
+		$(GO) test -count 1 -run Redis ./tools/stack; \
 	done
 
 demo: build prepare ## Break a real stack on loopback four ways and watch it being repaired

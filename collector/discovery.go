@@ -2,6 +2,7 @@ package collector
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -23,7 +24,7 @@ type targetGroup struct {
 
 // Discovery serves /sd for Prometheus' http_sd_configs: every target is to be scraped at /probe of this process.
 type Discovery struct {
-	Targets   func() []Announcement
+	Targets   func(context.Context) []Announcement
 	Address   string // host:port under which Prometheus reaches this process; default the request's Host
 	ProbePath string // default /probe
 }
@@ -40,7 +41,7 @@ func (d Discovery) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		scheme = "https"
 	}
 	groups := []targetGroup{}
-	for _, t := range d.Targets() {
+	for _, t := range d.Targets(r.Context()) {
 		// All targets share the address: without an instance of its own each would overwrite the others.
 		labels := map[string]string{"instance": t.Name}
 		maps.Copy(labels, t.Labels)

@@ -206,7 +206,7 @@ func TestNoLimitOfRequests(t *testing.T) {
 
 func TestProbe(t *testing.T) {
 	s, _ := newTestSet(t, nil, &fake{parts: []string{"a", "b"}})
-	h := ProbeHandler{Exposer: newTestExposer(ExposerOptions{}), Lookup: func(name string) *Set {
+	h := ProbeHandler{Exposer: newTestExposer(ExposerOptions{}), Lookup: func(_ context.Context, name string) *Set {
 		if name == "main" {
 			return s
 		}
@@ -237,7 +237,7 @@ func TestProbe(t *testing.T) {
 }
 
 func TestDiscovery(t *testing.T) {
-	d := Discovery{Targets: func() []Announcement {
+	d := Discovery{Targets: func(context.Context) []Announcement {
 		return []Announcement{
 			{Name: "main", Kind: "postgres", Labels: map[string]string{"instance": "db1:5432", "__param_target": "evil"}},
 			{Name: "cache", Kind: "redis"},
@@ -264,7 +264,7 @@ func TestDiscovery(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	w = get(Discovery{Targets: func() []Announcement { return nil }}, "/sd")
+	w = get(Discovery{Targets: func(context.Context) []Announcement { return nil }}, "/sd")
 	if got := strings.TrimSpace(w.Body.String()); got != "[]" {
 		t.Errorf("without targets: %q", got)
 	}

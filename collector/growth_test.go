@@ -114,6 +114,7 @@ func TestNothingGrows(t *testing.T) {
 	if fdsNow > fds {
 		t.Errorf("%d descriptors have become %d", fds, fdsNow)
 	}
+	runtime.KeepAlive(h) // what is kept of the scrapes is below it
 }
 
 // TestScrapeAllocations bounds what a scrape allocates: so many times for each unit, however many series there are.

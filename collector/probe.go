@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 )
@@ -8,7 +9,7 @@ import (
 // ProbeHandler serves /probe?target=NAME: the metrics of one configured target.
 type ProbeHandler struct {
 	Exposer *Exposer
-	Lookup  func(name string) *Set // nil for a name that is not configured
+	Lookup  func(ctx context.Context, name string) *Set // nil for a name that is not configured, nor found at run time
 	// Module answers requests with a module parameter, whose targets are free-form addresses. Nil refuses them.
 	Module http.Handler
 }
@@ -29,7 +30,7 @@ func (h ProbeHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case len(q["target"]) > 1:
 		http.Error(w, "more than one target: give one", http.StatusBadRequest)
 	default:
-		set := h.Lookup(target)
+		set := h.Lookup(r.Context(), target)
 		if set == nil {
 			http.Error(w, "unknown target "+strconv.Quote(target)+": configure it under targets, /sd lists those there are",
 				http.StatusNotFound)

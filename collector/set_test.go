@@ -460,7 +460,7 @@ func TestSetsShareUnits(t *testing.T) {
 		}
 		e := newTestExposer(ExposerOptions{})
 		metricsHandler := e.Metrics(func() *Set { return metrics })
-		probeHandler := ProbeHandler{Exposer: newTestExposer(ExposerOptions{}), Lookup: func(string) *Set { return probe }}
+		probeHandler := ProbeHandler{Exposer: newTestExposer(ExposerOptions{}), Lookup: func(context.Context, string) *Set { return probe }}
 		var wg sync.WaitGroup
 		at := func(delay time.Duration, h http.Handler, url string, want ...string) {
 			wg.Go(func() {

@@ -100,6 +100,7 @@ func (c *config) checkFiles(warnings io.Writer) error {
 	for i, r := range c.Targets.Redis {
 		check(r.URLFile, "targets", "redis", i, "url_file")
 		check(r.PasswordFile, "targets", "redis", i, "password_file")
+		check(r.Nodes.PasswordFile, "targets", "redis", i, "nodes", "password_file")
 	}
 	for i, a := range c.Targets.API {
 		check(a.AuthorizationFile, "targets", "api", i, "authorization_file")

@@ -181,7 +181,7 @@ func (c *config) setDirectory(dir string) {
 	}
 	for i := range c.Targets.Redis {
 		r := &c.Targets.Redis[i]
-		join(&r.URLFile, &r.PasswordFile)
+		join(&r.URLFile, &r.PasswordFile, &r.Nodes.PasswordFile)
 		r.TLS.SetDirectory(dir)
 	}
 	for i := range c.Targets.API {

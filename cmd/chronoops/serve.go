@@ -124,6 +124,9 @@ func (s *server) start(ctx context.Context) (err error) {
 		s.startReceiver(ctx, c)
 	}
 	s.use(c, p)
+	if err := dropStartPages(); err != nil {
+		s.log.Debug("Cannot give back the memory that only the start needed", "err", err)
+	}
 	return nil
 }
 

@@ -21,6 +21,7 @@ type target struct {
 	unit       *collector.Unit
 	runner     collector.Runner // nil for most
 	close      func()           // nil for some
+	fleet      *collector.Fleet // of a target whose servers are found at run time
 }
 
 func (t target) key() string { return t.kind + "/" + t.name }
@@ -70,7 +71,7 @@ func (c *config) targets(previous []target, stateDir string, log *slog.Logger) (
 	for _, w := range c.wanted(stateDir, log) {
 		t := w.target
 		if i := slices.IndexFunc(previous, func(p target) bool { return p.key() == t.key() && reflect.DeepEqual(p.config, t.config) }); i >= 0 {
-			t.unit, t.runner, t.close = previous[i].unit, previous[i].runner, previous[i].close
+			t.unit, t.runner, t.close, t.fleet = previous[i].unit, previous[i].runner, previous[i].close, previous[i].fleet
 			list = append(list, t)
 			continue
 		}
@@ -84,6 +85,7 @@ func (c *config) targets(previous []target, stateDir string, log *slog.Logger) (
 		}
 		t.unit, t.close = collector.NewUnit(t.key(), built, log).ReportAs(reports[t.kind]), closer
 		t.runner, _ = built.(collector.Runner)
+		t.findMembers(built, log)
 		list = append(list, t)
 	}
 	return list, ignored, nil
@@ -117,13 +119,6 @@ func newHostUnits(o host.Options, log *slog.Logger) (hostUnits, error) {
 	return units, nil
 }
 
-// exposition is what is scraped: one Set for /metrics and one for each target.
-type exposition struct {
-	metrics *collector.Set
-	probes  map[string]*collector.Set
-	known   []collector.Announcement
-}
-
 // selection is what the flags say about parts and their names.
 type selection struct {
 	disableDefaults bool
@@ -152,24 +147,23 @@ func (s selection) of(units []*collector.Unit) (collector.Selection, error) {
 }
 
 func newExposition(units hostUnits, targets []target, own []*collector.Unit, s selection, log *slog.Logger) (*exposition, error) {
-	e := &exposition{probes: map[string]*collector.Set{}}
+	e := &exposition{probes: map[string]*collector.Set{}, selection: s, log: log}
 	onMetrics := slices.Clone([]*collector.Unit(units))
 	for _, t := range targets {
 		if t.onMetrics {
 			onMetrics = append(onMetrics, t.unit)
 		}
-		one := []*collector.Unit{t.unit}
-		chosen, err := s.of(one)
-		if err != nil {
-			return nil, err
-		}
-		if e.probes[t.name], err = collector.NewSet(one, collector.SetOptions{Selection: chosen, LegacyNames: s.legacyNames, Logger: log}); err != nil {
+		var err error
+		if e.probes[t.name], err = e.probe(t.unit); err != nil {
 			return nil, fmt.Errorf("target %s: %w", t.key(), err)
+		}
+		if t.fleet != nil {
+			e.fleets = append(e.fleets, t)
 		}
 		announced := collector.Announcement{Name: t.name, Kind: t.kind}
 		if t.onMetrics {
 			// The shipped Prometheus configuration leaves it out there, so that its alerts do not come twice.
-			announced.Labels = map[string]string{"__meta_chronoops_on_metrics": "true"}
+			announced.Labels = map[string]string{onMetricsLabel: "true"}
 		}
 		e.known = append(e.known, announced)
 	}

@@ -34,10 +34,12 @@ func (s *server) routes(mux *http.ServeMux, receiver http.Handler) error {
 	mux.Handle("GET "+s.f.telemetryPath, s.exposer.Metrics(func() *collector.Set { return s.exposition.Load().metrics }))
 	mux.Handle("GET /probe", collector.ProbeHandler{
 		Exposer: s.prober,
-		Lookup:  func(name string) *collector.Set { return s.exposition.Load().probes[name] },
+		Lookup:  func(ctx context.Context, name string) *collector.Set { return s.exposition.Load().lookup(ctx, name) },
 		Module:  http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.free.Load().ServeHTTP(w, r) }),
 	})
-	mux.Handle("GET /sd", collector.Discovery{Targets: func() []collector.Announcement { return s.exposition.Load().known }})
+	mux.Handle("GET /sd", collector.Discovery{Targets: func(ctx context.Context) []collector.Announcement {
+		return s.exposition.Load().announcements(ctx)
+	}})
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "chronoops is healthy.") })
 	mux.HandleFunc("GET /-/ready", s.ready)
 	mux.HandleFunc("GET /runbooks/{alert}", handleRunbook)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +15,17 @@ import (
 
 	"github.com/chronoops/chronoops/collector"
 )
+
+// EnduranceVar names the environment variable that, when not empty, makes tests of endurance run in full.
+const EnduranceVar = "CHRONOOPS_ENDURANCE"
+
+// ManyScrapes is how often tests scrape that look for growth: 10,000 times in full, else a tenth of it.
+func ManyScrapes() int {
+	if os.Getenv(EnduranceVar) != "" {
+		return 10_000
+	}
+	return 1000
+}
 
 // Timeout is how long a collection in a test may take.
 const Timeout = 30 * time.Second

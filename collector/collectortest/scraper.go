@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -27,14 +28,14 @@ type Outcome struct {
 	Took    time.Duration
 }
 
-// NewScraper returns a scraper of all parts of c.
-func NewScraper(t testing.TB, c collector.Collector) *Scraper {
+// NewScraper returns a scraper of the parts of c that are named, all if none are.
+func NewScraper(t testing.TB, c collector.Collector, parts ...string) *Scraper {
 	t.Helper()
 	s := &Scraper{t: t}
 	log := slog.New(slog.NewTextHandler(&s.log, &slog.HandlerOptions{Level: slog.LevelInfo}))
 	on := make(map[string]bool)
 	for _, p := range c.Parts() {
-		on[p.Name] = true
+		on[p.Name] = len(parts) == 0 || slices.Contains(parts, p.Name)
 	}
 	sel, err := collector.NewSelection(c.Parts(), true, on)
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 
 	"github.com/chronoops/chronoops/collector"
@@ -63,7 +62,7 @@ func (g *Group) Collect(_ context.Context, w *collector.Writer) error {
 	for i, p := range g.parts {
 		w.Part(p.Name, func() error {
 			err := g.readers[i](w)
-			if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, collector.ErrNoData) {
+			if isMissing(err) && !errors.Is(err, collector.ErrNoData) {
 				return fmt.Errorf("%w: %w", collector.ErrNoData, err)
 			}
 			return err

@@ -66,7 +66,7 @@ func parseConntrack(b []byte) (sums [conntrackFields]uint64, err error) {
 }
 
 func openConntrack(s *sources) (reader, error) {
-	foreign := s.o.network() == foreignNetwork
+	foreign := s.network == foreignNetwork
 	count := numberFile{s.sysctl("net/netfilter/nf_conntrack_count"), conntrackEntries}
 	limit := numberFile{s.sysctl("net/netfilter/nf_conntrack_max"), conntrackLimit}
 	stat := s.procNet("stat/nf_conntrack")

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/chronoops/chronoops/collector"
 )
@@ -54,6 +56,7 @@ var cpufreqFamilies = func() []*collector.Family {
 
 // freqPolicy is the settings that one or more CPUs share.
 type freqPolicy struct {
+	dir       string
 	cpus      []string
 	files     [len(freqFiles)]*file // nil where there is none
 	governor  *file
@@ -66,7 +69,7 @@ type freqPolicy struct {
 }
 
 // read reads the policy anew; what the kernel does not know at the moment is left out.
-func (p *freqPolicy) read(all bool) error {
+func (p *freqPolicy) read(all bool) (err error) {
 	var errs []error
 	for i, f := range p.files {
 		if f == nil || freqFiles[i].seldom && !all {
@@ -79,13 +82,13 @@ func (p *freqPolicy) read(all bool) error {
 		}
 	}
 	if p.governor != nil {
-		b, err := p.governor.read(p.buf)
-		if err != nil && !isUnknown(err) {
+		if p.buf, err = p.governor.read(p.buf); err != nil && !isUnknown(err) {
 			errs = append(errs, err)
 		}
-		p.buf = b
-		if name := bytes.TrimSpace(b); string(name) != p.current {
-			p.current = string(name)
+		setText(&p.current, bytes.TrimSpace(p.buf))
+		if all { // drivers and modules bring governors
+			p.buf, _ = readAttribute(unix.AT_FDCWD, p.dir+"/scaling_available_governors", p.buf)
+			p.governors = strings.Fields(string(p.buf))
 		}
 	}
 	return errors.Join(errs...)
@@ -132,8 +135,9 @@ type cpuFreq struct {
 	s        *sources
 	files    fileSet
 	policies []*freqPolicy
-	version  int
-	readAll  time.Time // when the limits of the hardware were read
+	version  int       // of the CPUs
+	folders  []uint64  // inodes of their cpufreq folders, 0 for none; those that share a policy have the same
+	readAll  time.Time // when the folders and the limits of the hardware were looked at
 	slow     bool      // policies are read at once
 }
 
@@ -144,45 +148,54 @@ func openCPUFreq(s *sources) (reader, error) {
 }
 
 func (f *cpuFreq) record(w *collector.Writer) error {
-	ids, version, err := f.s.onlineCPUs()
+	cpus, version, err := f.s.onlineCPUs()
 	if err != nil {
 		return err
 	}
 	all := version != f.version || !f.s.recent(f.readAll)
-	if version != f.version {
-		f.find(ids)
-		f.version = version
+	if all {
+		if folders := f.look(cpus); version != f.version || !slices.Equal(folders, f.folders) { // a driver may come late
+			f.find(cpus, folders)
+		}
+		f.version, f.readAll = version, f.s.now()
 	}
 	if len(f.policies) == 0 {
 		return collector.ErrNoData
 	}
 	err = f.read(all)
-	if all {
-		f.readAll = f.s.now()
-	}
 	for _, p := range f.policies {
 		p.record(w)
 	}
 	return err
 }
 
-// find looks up the policies of the CPUs.
-func (f *cpuFreq) find(cpus []int) {
-	f.files.reset()
-	f.policies, f.slow = nil, false
-	byFolder := make(map[string]*freqPolicy)
-	for _, cpu := range cpus {
-		dir := f.s.cpuPath("cpu"+strconv.Itoa(cpu)) + "/cpufreq"
-		folder, err := os.Readlink(dir)
-		if errors.Is(err, os.ErrNotExist) {
-			continue
-		} else if err != nil {
-			folder = dir
+func (f *cpuFreq) dir(cpu int) string { return f.s.cpuPath("cpu"+strconv.Itoa(cpu)) + "/cpufreq" }
+
+// look returns what is kept in folders.
+func (f *cpuFreq) look(cpus []int) []uint64 {
+	folders := make([]uint64, len(cpus))
+	for i, cpu := range cpus {
+		var stat unix.Stat_t
+		if err := unix.Stat(f.dir(cpu), &stat); err == nil {
+			folders[i] = stat.Ino
 		}
-		p := byFolder[folder]
+	}
+	return folders
+}
+
+// find looks up the policies of the CPUs.
+func (f *cpuFreq) find(cpus []int, folders []uint64) {
+	f.files.reset()
+	f.policies, f.folders, f.slow = nil, folders, false
+	byFolder := make(map[uint64]*freqPolicy)
+	for i, cpu := range cpus {
+		if folders[i] == 0 {
+			continue
+		}
+		p := byFolder[folders[i]]
 		if p == nil {
-			p = f.findPolicy(dir)
-			byFolder[folder] = p
+			p = f.findPolicy(f.dir(cpu))
+			byFolder[folders[i]] = p
 			f.policies = append(f.policies, p)
 		}
 		p.cpus = append(p.cpus, strconv.Itoa(cpu))
@@ -190,14 +203,11 @@ func (f *cpuFreq) find(cpus []int) {
 }
 
 func (f *cpuFreq) findPolicy(dir string) *freqPolicy {
-	p := &freqPolicy{}
+	p := &freqPolicy{dir: dir}
 	for i, file := range freqFiles {
 		p.files[i] = f.files.addPresent(dir + "/" + file.name)
 	}
 	p.governor = f.files.addPresent(dir + "/scaling_governor")
-	if available, err := f.s.attribute(dir + "/scaling_available_governors"); err == nil {
-		p.governors = strings.Fields(available)
-	}
 	return p
 }
 

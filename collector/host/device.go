@@ -1,10 +1,8 @@
 package host
 
 import (
-	"errors"
 	"fmt"
 	"maps"
-	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -51,66 +49,4 @@ func (d devices[T]) get(s *sources, path string, look func(path string) (T, erro
 // forget drops the devices that this collection did not meet.
 func (d devices[T]) forget(s *sources) {
 	maps.DeleteFunc(d, func(_ string, known *device[T]) bool { return known.round != s.round })
-}
-
-// integer returns the number in a small file. Base 0 reads 0x as hexadecimal.
-func (s *sources) integer(path string, base int) (float64, error) {
-	b, err := s.attribute(path)
-	if err != nil {
-		return 0, err
-	}
-	n, err := strconv.ParseInt(b, base, 64)
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w", path, err)
-	}
-	return float64(n), nil
-}
-
-// word returns a small file's text, "" if it cannot be read.
-func (s *sources) word(path string) string {
-	text, err := s.attribute(path)
-	if err != nil {
-		return ""
-	}
-	return text
-}
-
-// failures are the errors of one collection, each of which cost only its own samples.
-type failures struct {
-	first error
-	more  int
-}
-
-// add keeps an error unless it says that a device is gone or has no such value. It reports whether there was none.
-func (f *failures) add(err error) (ok bool) {
-	switch {
-	case err == nil:
-		return true
-	case noValue(err):
-	case f.first == nil:
-		f.first = err
-	default:
-		f.more++
-	}
-	return false
-}
-
-func (f *failures) err() error {
-	if f.more > 0 {
-		return fmt.Errorf("%w, and %d more", f.first, f.more)
-	}
-	return f.first
-}
-
-// noValue reports whether err is a driver's way to say that there is nothing to read. 524 is the kernel's own ENOTSUPP,
-// which some drivers let out.
-func noValue(err error) bool {
-	for _, errno := range []unix.Errno{
-		unix.ENOENT, unix.ENODEV, unix.ENXIO, unix.ENODATA, unix.EINVAL, unix.EOPNOTSUPP, unix.Errno(524),
-	} {
-		if errors.Is(err, errno) {
-			return true
-		}
-	}
-	return false
 }

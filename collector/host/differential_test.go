@@ -104,7 +104,7 @@ func same(a, b float64) bool {
 // TestMadeUpMachine holds us against node_exporter on a machine of files: the same families with the same labels and
 // types, the same series, the same values.
 func TestMadeUpMachine(t *testing.T) {
-	paths, err := hosttest.Small(t.TempDir())
+	paths, err := hosttest.Small(hosttest.Dir(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,7 +37,12 @@ type fakeCall struct {
 
 func newFakeBus(t *testing.T) *fakeBus {
 	t.Helper()
-	b := &fakeBus{t: t, root: t.TempDir()}
+	root, err := os.MkdirTemp("", "bus") //nolint:usetesting // t.TempDir's names are too long for a socket's address
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(root) })
+	b := &fakeBus{t: t, root: root}
 	b.listen()
 	t.Cleanup(b.stop)
 	return b

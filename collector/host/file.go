@@ -73,7 +73,7 @@ func (f *file) lines(buf []byte, yield func(line []byte) error) ([]byte, error) 
 		}
 		buf = grow(buf)
 		n, err := unix.Pread(fd, buf[len(buf):cap(buf)], at)
-		if err == unix.EINTR {
+		if errors.Is(err, unix.EINTR) {
 			continue
 		}
 		if err != nil {
@@ -113,7 +113,7 @@ func (f *file) open() (int, error) {
 	if f.opened {
 		return f.fd, nil
 	}
-	fd, err := open(f.path)
+	fd, err := open(f.path, 0)
 	if err != nil {
 		return -1, &os.PathError{Op: "open", Path: f.path, Err: err}
 	}
@@ -131,7 +131,7 @@ func (f *file) close() {
 // readFile returns the whole file in buf, grown as needed. It takes three system calls where os.ReadFile takes eight.
 func readFile(path string, buf []byte) ([]byte, error) {
 	buf = buf[:0]
-	fd, err := open(path)
+	fd, err := open(path, 0)
 	if err != nil {
 		return buf, &os.PathError{Op: "open", Path: path, Err: err}
 	}
@@ -152,9 +152,10 @@ func readFile(path string, buf []byte) ([]byte, error) {
 }
 
 // readAttribute returns what one read of a file yields, in buf, grown as needed. For an attribute of sysfs that is all.
-func readAttribute(path string, buf []byte) ([]byte, error) {
+// A relative path is one below the folder dir.
+func readAttribute(dir int, path string, buf []byte) ([]byte, error) {
 	buf = grow(buf[:0])
-	fd, err := open(path)
+	fd, err := openAt(dir, path, 0)
 	if err != nil {
 		return buf, &os.PathError{Op: "open", Path: path, Err: err}
 	}
@@ -173,7 +174,7 @@ func readAttribute(path string, buf []byte) ([]byte, error) {
 
 // readDir returns the names in a folder, in no order.
 func readDir(path string) ([]string, error) {
-	fd, err := open(path)
+	fd, err := open(path, unix.O_DIRECTORY) // so that a pipe is not waited for
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
@@ -194,9 +195,12 @@ func readDir(path string) ([]string, error) {
 	}
 }
 
-func open(path string) (int, error) {
+// open opens for reading; flags are those that are needed besides.
+func open(path string, flags int) (int, error) { return openAt(unix.AT_FDCWD, path, flags) }
+
+func openAt(dir int, path string, flags int) (int, error) {
 	for {
-		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		fd, err := unix.Openat(dir, path, unix.O_RDONLY|unix.O_CLOEXEC|flags, 0)
 		if err != unix.EINTR {
 			return fd, err
 		}
@@ -212,9 +216,3 @@ func grow(buf []byte) []byte {
 	copy(bigger, buf)
 	return bigger
 }
-
-// isGone reports whether a device vanished under its file.
-func isGone(err error) bool { return errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO) }
-
-// isTemporary reports whether reading failed for the moment only.
-func isTemporary(err error) bool { return errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EBUSY) }

@@ -7,19 +7,11 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"sync"
-	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/chronoops/chronoops/collector"
 )
 
-const (
-	statWorkers  = 4                      // statfs calls begun at the same time
-	statPatience = 100 * time.Millisecond // before a worker leaves a slow mount point to itself and takes the next
-	stuckError   = "mountpoint timeout"   // device_error of a mount point that does not answer
-)
+const stuckError = "mountpoint timeout" // device_error of a mount point that does not answer
 
 var (
 	fsLabels      = []string{"device", "mountpoint", "fstype", "device_error"}
@@ -41,22 +33,12 @@ type Filesystem struct {
 	o          Options
 	skipMount  func(mountPoint string) bool
 	skipFSType func(fstype string) bool
-	statfs     func(path string, buf *unix.Statfs_t) error
+	asker
 
 	tables []file  // in which mounts are looked up, the first that can be read
 	buf    []byte  // of the table read last
 	text   []byte  // of the table that listed was made from
 	listed []mount // of text, without what is excluded
-
-	mu    sync.Mutex
-	calls map[string]*statCall // under way, by mount point
-}
-
-// statCall is one call of statfs(2).
-type statCall struct {
-	done chan struct{}
-	stat unix.Statfs_t // valid once done is closed
-	err  error
 }
 
 // NewFilesystem returns a collector over o.
@@ -70,21 +52,16 @@ func NewFilesystem(o Options) (*Filesystem, error) {
 		return nil, fmt.Errorf("collector filesystem: file system types: %w", err)
 	}
 	return &Filesystem{
-		o: o, skipMount: skipMount, skipFSType: skipFSType, statfs: statfs, calls: make(map[string]*statCall),
+		o: o, skipMount: skipMount, skipFSType: skipFSType,
+		asker: asker{
+			root: o.RootFS, timeout: o.MountTimeout, log: o.Logger, statfs: statfs, calls: make(map[string]*statCall),
+		},
 		// The mounts of process 1 are the host's even if this process has some of its own.
 		tables: []file{
 			{path: filepath.Join(o.ProcFS, "1/mountinfo")},
 			{path: filepath.Join(o.ProcFS, "self/mountinfo")},
 		},
 	}, nil
-}
-
-func statfs(path string, buf *unix.Statfs_t) error {
-	for {
-		if err := unix.Statfs(path, buf); err != unix.EINTR {
-			return err
-		}
-	}
 }
 
 // Parts implements collector.Collector.
@@ -165,91 +142,6 @@ func (f *Filesystem) mounts() ([]mount, error) {
 	}
 	f.text, f.listed = append(f.text[:0], f.buf...), kept
 	return kept, nil
-}
-
-// ask returns for each mount point what it answered, nil if nothing in time. Mount points that there was no time to
-// ask are missing.
-func (f *Filesystem) ask(ctx context.Context, points []string) map[string]*statCall {
-	ctx, cancel := context.WithTimeout(ctx, f.o.MountTimeout)
-	defer cancel()
-	calls := make([]*statCall, len(points))
-	asked := make([]bool, len(points))
-	next := make(chan int)
-	var wg sync.WaitGroup
-	for range min(statWorkers, len(points)) {
-		wg.Go(func() {
-			patience := time.NewTimer(statPatience)
-			defer patience.Stop()
-			for i := range next {
-				if ctx.Err() != nil {
-					continue
-				}
-				asked[i] = true
-				if calls[i] = f.begin(points[i]); calls[i] == nil {
-					continue // stuck since an earlier scrape
-				}
-				patience.Reset(statPatience)
-				select {
-				case <-calls[i].done:
-				case <-patience.C:
-				case <-ctx.Done():
-				}
-			}
-		})
-	}
-	for i := range points {
-		next <- i
-	}
-	close(next)
-	wg.Wait()
-
-	answers := make(map[string]*statCall, len(points))
-	for i, point := range points {
-		if !asked[i] {
-			continue
-		}
-		answers[point] = nil
-		if calls[i] != nil && calls[i].wait(ctx) {
-			answers[point] = calls[i]
-		} else if calls[i] != nil {
-			f.o.Logger.Warn("Mount point does not answer; it is not asked again until it does", "mountpoint", point)
-		}
-	}
-	return answers
-}
-
-// wait reports whether the call came back before ctx ended.
-func (c *statCall) wait(ctx context.Context) bool {
-	select {
-	case <-c.done:
-		return true
-	default:
-	}
-	select {
-	case <-c.done:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-// begin starts a call. It returns nil if one is still under way for that mount point.
-func (f *Filesystem) begin(point string) *statCall {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.calls[point] != nil {
-		return nil
-	}
-	call := &statCall{done: make(chan struct{})}
-	f.calls[point] = call
-	go func() {
-		call.err = f.statfs(filepath.Join(f.o.RootFS, point), &call.stat)
-		f.mu.Lock()
-		delete(f.calls, point)
-		f.mu.Unlock()
-		close(call.done)
-	}()
-	return call
 }
 
 func record(w *collector.Writer, m mount, call *statCall) {

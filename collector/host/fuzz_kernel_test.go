@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/chronoops/chronoops/collector"
+	"github.com/chronoops/chronoops/collector/host/hosttest"
 )
 
 // seedFixture adds a file of the fixture.
@@ -443,7 +444,7 @@ func FuzzDirents(f *testing.F) {
 
 // TestListFolder lists a folder of more names than the buffer takes, twice.
 func TestListFolder(t *testing.T) {
-	dir := t.TempDir()
+	dir := hosttest.Dir(t)
 	want := make(map[int]bool)
 	for i := range 1500 {
 		want[i*7] = true

@@ -15,7 +15,7 @@ import (
 )
 
 func TestHardwareGolden(t *testing.T) {
-	paths, err := hosttest.Small(t.TempDir())
+	paths, err := hosttest.Small(hosttest.Dir(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,17 +239,20 @@ func TestMultipathStates(t *testing.T) {
 	`)
 }
 
-func TestMadeIsBounded(t *testing.T) {
-	m := newMade(sensorFamilies)
-	first := m.get("a", func() *collector.Family { return gauge("a", "A.") })
-	if m.get("a", func() *collector.Family { return gauge("a", "A.") }) != first {
+func TestNamedIsBounded(t *testing.T) {
+	n := newNamed(sensorFamilies)
+	declare := func(word string) *collector.Family { return gauge(word, "A.") }
+	if first := n.get([]byte("a"), declare); n.get([]byte("a"), declare) != first {
 		t.Error("made twice")
 	}
-	for i := range 3 * madeAtMost {
-		m.get(strconv.Itoa(i), func() *collector.Family { return gauge("b", "B.") })
+	for i := range 3 * namedAtMost {
+		n.get([]byte(strconv.Itoa(i)), declare)
 	}
-	if len(m) > madeAtMost {
-		t.Errorf("%d families", len(m))
+	if len(n.families) > namedAtMost {
+		t.Errorf("%d families", len(n.families))
+	}
+	if declared := sensorFamilies[0]; n.get([]byte("b"), func(string) *collector.Family { return gauge(declared.Name, "B.") }) != declared {
+		t.Error("a declared family was made again")
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 
 // TestHardwareOpens watches the second scrape: what seldom changes is not read again, and no file twice.
 func TestHardwareOpens(t *testing.T) {
-	dir := t.TempDir()
+	dir := hosttest.Dir(t)
 	paths, err := hosttest.Small(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +45,7 @@ func TestHardwareOpens(t *testing.T) {
 
 // TestHardwarePilesNothingUp scrapes again and again, the bus ending now and then.
 func TestHardwarePilesNothingUp(t *testing.T) {
-	dir := t.TempDir()
+	dir := hosttest.Dir(t)
 	paths, err := hosttest.Small(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +56,7 @@ func TestHardwarePilesNothingUp(t *testing.T) {
 	o.SysFS, o.TextfileDirs = paths.Sys, []string{paths.Textfile}
 	d := newTestSystemd(t, bus.root, nil)
 	set := newTestSet(t, newTestGroup(t, newSources(o), hardwareAreas()), NewTextfile(o), d)
-	const warm, scrapes, restart = 100, 600, 50
+	const warm, scrapes, restart = 300, 600, 25
 	var goroutines, fds int
 	var before uint64
 	rest := func() int { // goroutines once those of closed connections are gone
@@ -87,6 +87,7 @@ func TestHardwarePilesNothingUp(t *testing.T) {
 	if after := heap(); after > before+64<<10 {
 		t.Errorf("%d bytes of heap after %d scrapes, %d after %d", after, scrapes, before, warm)
 	}
+	runtime.KeepAlive(set)
 	d.Close()
 	if n := descriptors(t); n >= fds {
 		t.Errorf("%d descriptors after Close, %d before", n, fds)

@@ -21,6 +21,7 @@ import (
 
 	"github.com/chronoops/chronoops/collector"
 	"github.com/chronoops/chronoops/collector/collectortest"
+	"github.com/chronoops/chronoops/collector/host/hosttest"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -32,7 +33,7 @@ func fixture(t testing.TB) Options {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
+	dir := hosttest.Dir(t)
 	for _, f := range archive.Files {
 		path := filepath.Join(dir, f.Name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -368,6 +369,47 @@ func TestManyStuckMounts(t *testing.T) {
 		}
 		close(release)
 		synctest.Wait()
+	})
+}
+
+// TestStuckMountsAreBounded lets servers with more and more mount points die: some calls hang, the healthy answer.
+func TestStuckMountsAreBounded(t *testing.T) {
+	o := fixture(t)
+	synctest.Test(t, func(t *testing.T) {
+		f, err := NewFilesystem(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		release := make(chan struct{})
+		f.statfs = func(path string, _ *unix.Statfs_t) error {
+			if strings.HasPrefix(path, "/dead") {
+				<-release
+			}
+			return nil
+		}
+		for i := range 50 {
+			points := []string{"/", "/srv"}
+			for j := range 40 { // too few for the time to run out
+				points = append(points, fmt.Sprintf("/dead/%d/%d", i, j))
+			}
+			answers := f.ask(t.Context(), append(points, "/last"))
+			for _, point := range []string{"/", "/srv", "/last"} {
+				if answers[point] == nil {
+					t.Fatalf("scrape %d: %s does not answer", i, point)
+				}
+			}
+		}
+		if n := f.stuck(); n < stuckAtMost || n > 2*stuckAtMost {
+			t.Errorf("%d calls hang", n)
+		}
+		close(release)
+		synctest.Wait()
+		if n := f.stuck(); n > 0 {
+			t.Errorf("%d calls hang after all have answered", n)
+		}
+		if answers := f.ask(t.Context(), []string{"/dead/0/0", "/new"}); answers["/new"] == nil || answers["/dead/0/0"] == nil {
+			t.Errorf("not asked again: %v", answers)
+		}
 	})
 }
 

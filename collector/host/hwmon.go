@@ -56,7 +56,7 @@ type hwmon struct {
 	s                    *sources
 	skipChip, skipSensor func(name string) bool
 	chips                devices[*chip]
-	made                 made
+	families             *named
 }
 
 func openHwmon(s *sources) (reader, error) {
@@ -68,7 +68,7 @@ func openHwmon(s *sources) (reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sensors: %w", err)
 	}
-	h := &hwmon{s: s, skipChip: skipChip, skipSensor: skipSensor, chips: make(devices[*chip]), made: newMade(sensorFamilies)}
+	h := &hwmon{s: s, skipChip: skipChip, skipSensor: skipSensor, chips: make(devices[*chip]), families: newNamed(sensorFamilies)}
 	return h.record, nil
 }
 

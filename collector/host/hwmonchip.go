@@ -93,11 +93,11 @@ func (h *hwmon) sensor(n sensorName, files map[sensorName]string) *sensor {
 		return path, ok
 	}
 	if n.element == "label" {
-		var err error
-		if s.text, err = h.s.attribute(s.path); err != nil {
+		text, err := h.s.read(s.path)
+		if err != nil {
 			return nil
 		}
-		s.family = hwmonLabel
+		s.family, s.text = hwmonLabel, strings.Trim(string(text), "\n") // with the blanks that a driver gives it
 		return s
 	}
 	if n.element != "" && slices.Contains(bareKinds, n.kind) {
@@ -105,7 +105,7 @@ func (h *hwmon) sensor(n sensorName, files map[sensorName]string) *sensor {
 	}
 	_, bare := with("")
 	name := n.metric(bare)
-	s.family = h.made.get(name, func() *collector.Family { return n.declare(name) })
+	s.family = h.families.get([]byte(name), n.declare)
 	if n.kind == "freq" && n.element == "input" {
 		path, ok := with("label")
 		if !ok {

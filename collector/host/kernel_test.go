@@ -170,6 +170,40 @@ func TestCPUFreqPolicies(t *testing.T) {
 	}
 }
 
+// TestCPUFreqDriverComesLate: a minute later what a driver brings is there, also if it took another's place.
+func TestCPUFreqDriverComesLate(t *testing.T) {
+	f := newKernelFixture(t, nil, cpufreqArea)
+	for _, cpu := range []string{"cpu0", "cpu10"} {
+		f.remove("sys/devices/system/cpu/" + cpu + "/cpufreq")
+	}
+	if o := f.scrape(); o.Success["cpufreq"] {
+		t.Fatal(o.Text)
+	}
+	driver := func(policy, frequency, governors string) {
+		dir := "sys/devices/system/cpu/cpufreq/" + policy + "/"
+		f.write(dir+frequency, "1200000\n")
+		f.write(dir+"scaling_governor", "performance\n")
+		f.write(dir+"scaling_available_governors", governors+"\n")
+		f.link("../cpufreq/"+policy, "sys/devices/system/cpu/cpu0/cpufreq")
+		f.clock = f.clock.Add(lookAgain)
+	}
+	driver("policy0", "scaling_cur_freq", "performance")
+	want := map[string]string{
+		`node_cpu_scaling_frequency_hertz{cpu="0"}`:                 "1.2e+09",
+		`node_cpu_scaling_governor{cpu="0",governor="performance"}`: "1", `node_cpu_scaling_governor{cpu="0",governor="ondemand"}`: "",
+	}
+	f.expect(f.scrape(), want)
+	f.write("sys/devices/system/cpu/cpufreq/policy0/scaling_available_governors", "performance ondemand\n") // a module
+	f.clock = f.clock.Add(lookAgain)
+	want[`node_cpu_scaling_governor{cpu="0",governor="ondemand"}`] = "0"
+	f.expect(f.scrape(), want)
+	driver("policy1", "cpuinfo_cur_freq", "performance powersave")
+	f.expect(f.scrape(), map[string]string{
+		`node_cpu_scaling_frequency_hertz{cpu="0"}`: "", `node_cpu_frequency_hertz{cpu="0"}`: "1.2e+09",
+		`node_cpu_scaling_governor{cpu="0",governor="ondemand"}`: "", `node_cpu_scaling_governor{cpu="0",governor="powersave"}`: "0",
+	})
+}
+
 // TestCPUFreqAtOnce holds the two ways of reading policies to the same result.
 func TestCPUFreqAtOnce(t *testing.T) {
 	s := newSources(largeHost(t, 20))
@@ -180,7 +214,7 @@ func TestCPUFreqAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := &cpuFreq{s: s, files: fileSet{s: s}}
-	f.find(ids)
+	f.find(ids, f.look(ids))
 	defer f.files.reset()
 	f.slow = true
 	if err := f.read(true); err != nil {
@@ -253,6 +287,22 @@ func zoneData(name string, offset int32) []byte {
 	}
 	b = binary.BigEndian.AppendUint32(b, uint32(offset))
 	return append(append(b, 0, 0), name+"\x00"...)
+}
+
+// TestSharedName: a process that has the host's name takes it from the kernel.
+func TestSharedName(t *testing.T) {
+	own, err := os.Readlink("/proc/self/ns/uts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for link, want := range map[string]string{own: "pod-1", "uts:[1]": "web1.example.org"} {
+		f := newKernelFixture(t, func(o *Options) {
+			if err := errors.Join(os.MkdirAll(filepath.Join(o.ProcFS, "1/ns"), 0o755), os.Symlink(link, filepath.Join(o.ProcFS, "1/ns/uts"))); err != nil {
+				t.Fatal(err)
+			}
+		}, unameArea)
+		f.expect(f.scrape(), map[string]string{`node_uname_info{domainname="",machine="",nodename="` + want + `",release="",sysname="",version=""}`: "1"})
+	}
 }
 
 func TestInRoot(t *testing.T) {
@@ -354,8 +404,10 @@ func TestProcesses(t *testing.T) {
 	want["node_processes_pids"], want["node_processes_threads"], want[zombies], want[running] = "2", "4", "0", "0"
 	f.expect(f.scrape(), want)
 	f.write("proc/200/stat", "broken")
-	if o := f.scrape(); o.Success["processes"] || o.Text != "" {
-		t.Errorf("%v\n%s", o.Success, o.Text)
+	o := f.scrape()
+	f.expect(o, map[string]string{"node_processes_pids": "", "node_processes_max_processes": "4.194304e+06"}) // the limits stay
+	if o.Success["processes"] {
+		t.Error("a broken file made no failure")
 	}
 }
 
@@ -417,6 +469,38 @@ func TestAbsentFile(t *testing.T) {
 	}
 	f.clock = f.clock.Add(lookAgain)
 	f.expect(f.scrape(), map[string]string{`node_schedstat_timeslices_total{cpu="0"}`: "3"})
+}
+
+// TestMissingAndBroken: a failure stays one although another file is missing, too.
+func TestMissingAndBroken(t *testing.T) {
+	f := newKernelFixture(t, nil, meminfoNumaArea)
+	const node = "sys/devices/system/node/node"
+	f.write(node+"7/meminfo", "Node 7 MemFree: many kB\n")
+	f.write(node+"8/numastat", "numa_hit 1\n") // without meminfo
+	if o := f.scrape(); o.Success["meminfo_numa"] || o.NoData["meminfo_numa"] {
+		t.Errorf("success %v, no data %v", o.Success, o.NoData)
+	}
+	f.remove(node + "7")
+	f.clock = f.clock.Add(lookAgain)
+	if o := f.scrape(); !o.NoData["meminfo_numa"] {
+		t.Errorf("success %v, no data %v", o.Success, o.NoData)
+	}
+}
+
+// TestRootFileFails: a file that could not be read is read again although it did not change.
+func TestRootFileFails(t *testing.T) {
+	f := newKernelFixture(t, nil, osArea)
+	f.remove("root/etc/os-release")
+	f.write("root/etc/os-release/x", "") // a folder, which can be opened only
+	opens := watchOpens(t, f.o.RootFS)
+	for range 2 {
+		if o := f.scrape(); o.Success["os"] || o.NoData["os"] {
+			t.Errorf("success %v, no data %v", o.Success, o.NoData)
+		}
+	}
+	if n := opens()["etc/os-release"]; n != 2 {
+		t.Errorf("opened %d times", n)
+	}
 }
 
 func TestArrays(t *testing.T) {
@@ -496,7 +580,7 @@ func TestOptionalAsNodeExporter(t *testing.T) {
 	compare("fixture", o, []string{"--path.procfs=" + o.ProcFS, "--path.sysfs=" + o.SysFS},
 		"buddyinfo", "cgroups", "cpu_vulnerabilities", "ksmd", "meminfo_numa", "slabinfo", "zoneinfo")
 
-	paths, err := hosttest.Small(t.TempDir())
+	paths, err := hosttest.Small(hosttest.Dir(t))
 	if err != nil {
 		t.Fatal(err)
 	}

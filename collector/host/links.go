@@ -14,7 +14,9 @@ import (
 type linkSource struct {
 	conn  *netlink // nil if the host's network is not this process's own
 	body  []byte   // of the request
-	round uint64   // the collection that listed them
+	asked ethtool
+	ask   func(device string) (speed int64, duplex string, err error) // nil if sysfs is to be read
+	round uint64                                                      // the collection that listed them
 	ok    bool
 
 	message linkMessage
@@ -42,8 +44,9 @@ func (s *sources) openLinks() {
 		return
 	}
 	s.links = &linkSource{byIndex: make(map[int32]*link)}
-	if s.o.network() == ownNetwork {
+	if s.network == ownNetwork {
 		s.links.conn = s.netlink(unix.NETLINK_ROUTE)
+		s.links.ask = s.links.askDriver
 		mask := binary.NativeEndian.AppendUint32(nil, skipLinkStats)
 		s.links.body = appendNetlinkAttr(make([]byte, unix.SizeofIfInfomsg), unix.IFLA_EXT_MASK, mask)
 	}
@@ -155,25 +158,39 @@ func setAddress(text *string, have *[]byte, b []byte) {
 	}
 }
 
-// completeLink reads from sysfs what netlink does not tell.
+// completeLink reads what netlink does not tell, from sysfs unless the driver can be asked.
 func (s *sources) completeLink(l *link) {
-	dir := s.sysPath("class/net", l.name)
+	dir := netFolder{unix.AT_FDCWD, s.sysPath("class/net", l.name) + "/"}
 	if !s.recent(l.kept) {
 		l.kept = s.now()
 		l.noSpeed = false
 		for _, n := range []netNumber{netAddrAssignType, netDevID, netNameAssignType} {
-			s.readNetNumber(&l.netDevice, dir, n)
+			_ = s.readNetNumber(&l.netDevice, dir, n) // what cannot be read is not known
 		}
 	}
 	if !l.allFlags {
-		s.readNetNumber(&l.netDevice, dir, netFlags)
+		_ = s.readNetNumber(&l.netDevice, dir, netFlags)
 	}
 	if !l.running || l.noSpeed {
 		l.set(false, netSpeed, 0)
 		l.duplex = ""
 		return
 	}
+	if s.links.ask != nil && l.known[netCarrier] && l.numbers[netCarrier] == 1 {
+		speed, duplex, err := s.links.ask(l.name)
+		l.noSpeed = errors.Is(err, unix.EOPNOTSUPP)
+		if err == nil || l.noSpeed {
+			l.set(err == nil, netSpeed, speed)
+			l.duplex = duplex
+			return
+		}
+	}
 	speedErr := s.readNetNumber(&l.netDevice, dir, netSpeed)
 	duplexErr := s.readNetText(&l.duplex, dir, "duplex")
 	l.noSpeed = errors.Is(speedErr, unix.EINVAL) && errors.Is(duplexErr, unix.EINVAL)
+}
+
+// askDriver asks over the socket that the devices were listed with.
+func (ls *linkSource) askDriver(device string) (speed int64, duplex string, err error) {
+	return ls.asked.get(ls.conn.f.Fd(), device)
 }

@@ -9,13 +9,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 	"golang.org/x/sys/unix"
 
 	"github.com/chronoops/chronoops/collector/collectortest"
+	"github.com/chronoops/chronoops/collector/host/hosttest"
 )
 
 // unpack writes the files of an archive below a folder, and returns those that are not to be written.
@@ -45,7 +45,7 @@ func unpack(t testing.TB, name, dir string, kept string) []txtar.File {
 // recorded returns a recorded answer of the kernel, and options over the files that go with it.
 func recorded(t testing.TB) (datagrams [][]byte, o Options) {
 	t.Helper()
-	dir := t.TempDir()
+	dir := hosttest.Dir(t)
 	for _, f := range unpack(t, "testdata/links.txtar", dir, "netlink/") {
 		b, err := hex.DecodeString(strings.Join(strings.Fields(string(f.Data)), ""))
 		if err != nil {
@@ -163,109 +163,6 @@ func TestNetDevSums(t *testing.T) {
 	}
 	if len(got) > 0 {
 		t.Errorf("also %v", slices.Collect(maps.Keys(got)))
-	}
-}
-
-// TestDevicesChange lets devices come, change and go between collections.
-func TestDevicesChange(t *testing.T) {
-	o := fixture(t)
-	mac := func(last byte) []byte { return attr(unix.IFLA_ADDRESS, 2, 0, 0, 0, 0, last) }
-	list := func(devices ...[]byte) [][]byte { return append(devices, listEnd(0)) }
-	const assigned = `node_network_address_assign_type{device="eth0"} `
-	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	steps := []struct {
-		name   string
-		list   [][]byte
-		file   string // what addr_assign_type of eth0 holds by now
-		after  time.Duration
-		want   []string
-		absent []string
-	}{
-		{
-			"first", list(newLink(2, "eth0", mac(1)), newLink(3, "gone", mac(2))), "0", 0,
-			[]string{
-				assigned + "0", `node_network_speed_bytes{device="eth0"} 1.25e+08`, `node_network_iface_id{device="gone"} 3`,
-				`node_network_info{address="02:00:00:00:00:02",adminstate="unknown",broadcast="",device="gone",duplex="",ifalias="",operstate=""} 1`,
-			},
-			[]string{`speed_bytes{device="gone"}`},
-		},
-		{"kept", list(newLink(2, "eth0", mac(1))), "3", time.Second, []string{assigned + "0"}, []string{`device="gone"`}},
-		{"another address", list(newLink(2, "eth0", mac(9))), "3", time.Second, []string{assigned + "3"}, nil},
-		{"a minute later", list(newLink(2, "eth0", mac(9))), "1", lookAgain, []string{assigned + "1"}, nil},
-		{"another name", list(newLink(2, "eth1", mac(9))), "2", time.Second, []string{`node_network_device_id{device="eth1"} 32`}, []string{`device="eth0"`}},
-		{"the clock went back", list(newLink(2, "eth0", mac(9)), newLink(5, "eth1")), "7", -time.Hour, []string{assigned + "7"}, nil},
-	}
-	k := new(fakeKernel)
-	for _, step := range steps {
-		k.answers = append(k.answers, step.list)
-	}
-	g := networkGroup(t, o, k, netclassArea, netdevArea)
-	g.s.now = func() time.Time { return now }
-	for i, step := range steps {
-		now = now.Add(step.after)
-		if err := os.WriteFile(filepath.Join(o.SysFS, "class/net/eth0/addr_assign_type"), []byte(step.file), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		text := collectortest.Text(t, g)
-		for _, want := range step.want {
-			if !strings.Contains(text, want+"\n") {
-				t.Errorf("%s: no %s in\n%s", step.name, want, text)
-			}
-		}
-		for _, absent := range step.absent {
-			if strings.Contains(text, absent) {
-				t.Errorf("%s: has %s", step.name, absent)
-			}
-		}
-		if devices := len(step.list) - 1; len(g.s.links.byIndex) != devices {
-			t.Errorf("step %d: %d devices remembered, want %d", i, len(g.s.links.byIndex), devices)
-		}
-	}
-}
-
-// TestOddDevices reads names and values as no test machine has them.
-func TestOddDevices(t *testing.T) {
-	o := fixture(t)
-	o.InvalidSpeed = false
-	flags := filepath.Join(o.SysFS, "class/net/a.b%c/flags")
-	if err := os.MkdirAll(filepath.Dir(flags), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(flags, []byte("0x1203\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	k := &fakeKernel{answers: [][][]byte{{
-		newLink(7, "a.b%c",
-			attr(unix.IFLA_OPERSTATE, 99), attr(unix.IFLA_CARRIER), attr32(unix.IFLA_GROUP, 1<<32-1), attr32(unix.IFLA_TXQLEN, 1<<31),
-			attr(unix.IFLA_STATS64, 1, 2, 3), attr(unix.IFLA_IFALIAS, []byte(" \xff\"\\\n")...), attr32(unix.IFLA_LINK, 0),
-			attr32(unix.IFLA_PROMISCUITY, 1)), // and no IFLA_ALLMULTI: an old kernel, so flags are read
-		newLink(8, ""),
-		newLink(9, "eth1", attr(unix.IFLA_ADDRESS, 10, 0, 0, 1), attr(unix.IFLA_STATS64, make([]byte, 8*statRxNohandler)...)),
-		listEnd(0),
-	}}}
-	text := collectortest.Text(t, networkGroup(t, o, k, netclassArea, netdevArea))
-	for _, want := range []string{
-		`node_network_info{address="",adminstate="up",broadcast="",device="a.b%c",duplex="",ifalias="` + "\uFFFD" + `\"\\",operstate=""} 1`,
-		`node_network_info{address="0a:00:00:01",adminstate="up",broadcast="",device="eth1",duplex="unknown",ifalias="",operstate=""} 1`,
-		`node_network_net_dev_group{device="a.b%c"} -1`,
-		`node_network_transmit_queue_length{device="a.b%c"} -2.147483648e+09`,
-		`node_network_iface_link{device="a.b%c"} 0`,
-		`node_network_iface_link{device="eth1"} 9`,
-		`node_network_flags{device="a.b%c"} 4611`,
-		`node_network_up{device="a.b%c"} 0`,
-		`node_network_transmit_compressed_total{device="eth1"} 0`,
-	} {
-		if !strings.Contains(text, want+"\n") {
-			t.Errorf("no %s", want)
-		}
-	}
-	for _, absent := range []string{`carrier{device="a.b%c"}`, `device=""`, "speed_bytes", `bytes_total{device="a.b%c"}`, "nohandler"} {
-		if strings.Contains(text, absent) {
-			t.Errorf("has %s", absent)
-		}
-	}
-	if t.Failed() {
-		t.Log(text)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/chronoops/chronoops/collector/collectortest"
+	"github.com/chronoops/chronoops/collector/host/hosttest"
 )
 
 // machine is a sysfs of a test's own and the group that reads it.
@@ -25,7 +26,7 @@ type machine struct {
 // relative to sysfs unless it is absolute.
 func newMachine(t *testing.T, o Options, files string) *machine {
 	t.Helper()
-	m := &machine{t: t, dir: t.TempDir(), now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
+	m := &machine{t: t, dir: hosttest.Dir(t), now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
 	m.write(files)
 	o.SysFS = m.dir
 	s := newSources(o)

@@ -112,32 +112,22 @@ type numaReader struct {
 	files   fileSet
 	nodes   []numaNode
 	looked  time.Time
-	meminfo *named // families by field
-	stat    *named // families by field
+	meminfo *named
+	stat    *named
 }
 
 func openMeminfoNuma(s *sources) (reader, error) {
-	r := &numaReader{
-		s: s, files: fileSet{s: s},
-		meminfo: newNamed(func(field string) *collector.Family {
-			name := strings.NewReplacer("(", "_", ")", "").Replace(field) // Active(anon)
-			return declaredNuma(numaGauge(name, "Field "+field+" of the node's meminfo."))
-		}),
-		stat: newNamed(func(field string) *collector.Family {
-			return declaredNuma(numaCounter(field, "Field "+field+" of the node's numastat."))
-		}),
-	}
+	r := &numaReader{s: s, files: fileSet{s: s}, meminfo: newNamed(numaFamilies), stat: newNamed(numaFamilies)}
 	return r.record, nil
 }
 
-// declaredNuma returns the family of that name in numaFamilies, or the one given.
-func declaredNuma(f *collector.Family) *collector.Family {
-	for _, declared := range numaFamilies {
-		if declared.Name == f.Name {
-			return declared
-		}
-	}
-	return f
+func numaMeminfo(field string) *collector.Family {
+	name := strings.NewReplacer("(", "_", ")", "").Replace(field) // Active(anon)
+	return numaGauge(name, "Field "+field+" of the node's meminfo.")
+}
+
+func numaStat(field string) *collector.Family {
+	return numaCounter(field, "Field "+field+" of the node's numastat.")
 }
 
 func (r *numaReader) find() error {
@@ -176,7 +166,7 @@ func (r *numaReader) record(w *collector.Writer) error {
 func (r *numaReader) recordNode(w *collector.Writer, node numaNode) error {
 	b, err := r.s.content(node.meminfo)
 	if err == nil {
-		err = parseNodeMeminfo(b, func(field []byte, value float64) { w.Add(r.meminfo.get(field), value, node.name) })
+		err = parseNodeMeminfo(b, func(field []byte, value float64) { w.Add(r.meminfo.get(field, numaMeminfo), value, node.name) })
 	}
 	if err != nil {
 		return err
@@ -187,7 +177,7 @@ func (r *numaReader) recordNode(w *collector.Writer, node numaNode) error {
 	return parsePairs(b, func(field, value []byte) error {
 		n, err := parseUint(value)
 		if err == nil {
-			w.Add(r.stat.get(field), float64(n), node.name)
+			w.Add(r.stat.get(field, numaStat), float64(n), node.name)
 		}
 		return err
 	})

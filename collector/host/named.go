@@ -1,24 +1,43 @@
 package host
 
-import "github.com/chronoops/chronoops/collector"
+import (
+	"cmp"
+	"strings"
 
-// named finds the families whose names are made of the kernel's own words. Which of them are wanted is decided once
-// for each.
+	"github.com/chronoops/chronoops/collector"
+)
+
+// namedAtMost bounds the families whose names are made of what the kernel and its drivers call things.
+const namedAtMost = 1000
+
+// named are such families, by the word that they are made of: a family is known by its address.
 type named struct {
-	families map[string]*collector.Family // nil for what is not wanted
-	decide   func(key string) *collector.Family
+	declared map[string]*collector.Family // by name
+	families map[string]*collector.Family // by word; nil for what is not wanted
 }
 
-// newNamed returns a named that knows nothing yet; decide returns nil for what is not wanted.
-func newNamed(decide func(key string) *collector.Family) *named {
-	return &named{families: make(map[string]*collector.Family), decide: decide}
+func newNamed(declared []*collector.Family) *named {
+	n := &named{declared: make(map[string]*collector.Family, len(declared)), families: make(map[string]*collector.Family)}
+	for _, f := range declared {
+		n.declared[f.Name] = f
+	}
+	return n
 }
 
-func (n *named) get(key []byte) *collector.Family {
-	f, ok := n.families[string(key)]
+// get returns the family of a word. For a new one it is what declare returns, nil if it is not wanted, or the declared
+// family of the same name.
+func (n *named) get(word []byte, declare func(word string) *collector.Family) *collector.Family {
+	f, ok := n.families[string(word)]
 	if !ok {
-		f = n.decide(string(key))
-		n.families[string(key)] = f
+		if len(n.families) >= namedAtMost {
+			clear(n.families) // those in use are made again
+		}
+		if f = declare(string(word)); f != nil {
+			f = cmp.Or(n.declared[f.Name], f)
+		}
+		n.families[string(word)] = f
 	}
 	return f
 }
+
+func byName(a, b *collector.Family) int { return strings.Compare(a.Name, b.Name) }

@@ -82,6 +82,7 @@ func openNetclass(s *sources) (reader, error) {
 		return nil, err
 	}
 	s.openLinks()
+	files := netFiles{kept: make(devices[netDevice])}
 	return func(w *collector.Writer) error {
 		if links, ok := s.readLinks(); ok {
 			for _, l := range links {
@@ -100,10 +101,11 @@ func openNetclass(s *sources) (reader, error) {
 			if skip(name) {
 				continue
 			}
-			if d, ok := s.readNetDevice(name); ok {
+			if d, ok := files.read(s, name); ok {
 				s.recordNetDevice(w, d)
 			}
 		}
+		files.kept.forget(s)
 		return nil
 	}, nil
 }

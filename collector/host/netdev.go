@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/chronoops/chronoops/collector"
 )
 
@@ -141,9 +143,9 @@ func (s *sources) readNohandler(dev string) (n uint64, err error) {
 	if strings.Contains(dev, "/") {
 		return 0, fs.ErrNotExist
 	}
-	b, err := s.read(s.sysPath("class/net", dev, "statistics/rx_nohandler"))
+	b, err := s.attributeAt(unix.AT_FDCWD, s.sysPath("class/net", dev, "statistics/rx_nohandler"))
 	if err != nil {
 		return 0, err
 	}
-	return parseUint(bytes.TrimSpace(b))
+	return parseUint(b)
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,11 +19,31 @@ import (
 // of datagrams. Messages with the number 1 get that of the request. Without an answer it is silent.
 type fakeKernel struct {
 	answers [][][]byte
+	always  [][]byte      // after the last of answers
 	silence time.Duration // for which it is waited, a long time if 0
 
+	mu       sync.Mutex // of answers
 	requests int
 	stopped  chan struct{}
 	socket   *os.File
+}
+
+// set sets what is answered from now on.
+func (k *fakeKernel) set(answer [][]byte) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.always = answer
+}
+
+func (k *fakeKernel) next() [][]byte {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.answers) == 0 {
+		return k.always
+	}
+	answer := k.answers[0]
+	k.answers = k.answers[1:]
+	return answer
 }
 
 // serve puts k in place of the kernel.
@@ -50,15 +71,11 @@ func (k *fakeKernel) serve(t *testing.T, n *netlink) {
 				return
 			}
 			k.requests++
-			if len(k.answers) == 0 {
-				continue
-			}
-			for _, datagram := range k.answers[0] {
+			for _, datagram := range k.next() {
 				if _, err := end.Write(withNumber(datagram, request[8:min(size, 12)])); err != nil {
 					return
 				}
 			}
-			k.answers = k.answers[1:]
 		}
 	}()
 	t.Cleanup(func() { k.stop() })
@@ -118,11 +135,18 @@ func networkGroup(t *testing.T, o Options, k *fakeKernel, areas ...area) *Group 
 	s := newSources(o)
 	g := newTestGroup(t, s, areas)
 	if k != nil {
-		s.links.conn = s.netlink(unix.NETLINK_ROUTE)
-		s.links.body = make([]byte, unix.SizeofIfInfomsg)
-		k.serve(t, s.links.conn)
+		k.serveLinks(t, s)
 	}
 	return g
+}
+
+// serveLinks makes s ask k for network devices.
+func (k *fakeKernel) serveLinks(t *testing.T, s *sources) {
+	t.Helper()
+	s.links.conn = s.netlink(unix.NETLINK_ROUTE)
+	s.links.body = make([]byte, unix.SizeofIfInfomsg)
+	s.links.ask = nil // it would be answered for devices of this host
+	k.serve(t, s.links.conn)
 }
 
 func TestNetlinkAnswers(t *testing.T) {

@@ -158,33 +158,28 @@ func openNetstat(s *sources) (reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fields: %w", err)
 	}
-	declared := make(map[string]*collector.Family, len(netstatFamilies))
-	for _, f := range netstatFamilies {
-		declared[strings.TrimPrefix(f.Name, netstatPrefix)] = f
-	}
+	families := newNamed(netstatFamilies)
 	family := func(key string) *collector.Family {
 		if wanted != nil && !wanted.MatchString(key) {
 			return nil
 		}
-		if f := declared[key]; f != nil {
-			return f
-		}
 		return netstatFamily(key, "The kernel's counter "+key+".")
 	}
-	pairs := newNamed(family)
-	words := newNamed(func(word string) *collector.Family {
+	pair := func(key []byte) *collector.Family { return families.get(key, family) }
+	family6 := func(word string) *collector.Family {
 		six := strings.IndexByte(word, '6') // the protocol's name ends with it
 		if six < 0 {
 			return nil
 		}
 		return family(word[:six+1] + "_" + word[six+1:])
-	})
+	}
+	word := func(word []byte) *collector.Family { return families.get(word, family6) }
 	tables := []struct {
 		f *file
 		p netstatParser
 	}{
-		{s.procNet("netstat"), netstatParser{family: pairs.get}},
-		{s.procNet("snmp"), netstatParser{family: pairs.get}},
+		{s.procNet("netstat"), netstatParser{family: pair}},
+		{s.procNet("snmp"), netstatParser{family: pair}},
 	}
 	snmp6 := s.procNet("snmp6")
 	return func(w *collector.Writer) error {
@@ -205,7 +200,7 @@ func openNetstat(s *sources) (reader, error) {
 		} else if err != nil {
 			return err
 		}
-		if err := parseSNMP6(b, words.get, yield); err != nil {
+		if err := parseSNMP6(b, word, yield); err != nil {
 			return fmt.Errorf("%s: %w", snmp6.path, err)
 		}
 		return nil

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,47 +19,66 @@ import (
 )
 
 func TestNetwork(t *testing.T) {
-	own, err := os.Readlink("/proc/self/ns/net")
-	if err != nil {
+	dir := t.TempDir()
+	elsewhere := Defaults()
+	elsewhere.ProcFS = filepath.Join(dir, "proc")
+	if err := os.Symlink("/proc", elsewhere.ProcFS); err != nil {
 		t.Fatal(err)
 	}
-	for _, test := range []struct {
-		name, link string
-		want       network
+	sys := Defaults()
+	sys.SysFS = "/elsewhere/sys"
+	for name, test := range map[string]struct {
+		o    Options
+		want network
 	}{
-		{"foreign", "net:[1]", foreignNetwork}, {"own", own, ownNetwork}, {"no process 1", "", unknownNetwork},
+		"this host": {Defaults(), ownNetwork}, "procfs mounted elsewhere": {elsewhere, ownNetwork}, "only sysfs elsewhere": {sys, unknownNetwork},
+		"files": {fixture(t), unknownNetwork},
 	} {
-		o := fixture(t)
-		if test.link != "" {
-			if err := os.MkdirAll(filepath.Join(o.ProcFS, "1/ns"), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.Symlink(test.link, filepath.Join(o.ProcFS, "1/ns/net")); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if got := o.network(); got != test.want {
-			t.Errorf("%s: %d, want %d", test.name, got, test.want)
-		}
-		count := filepath.Join(o.ProcFS, "sys/net/netfilter/nf_conntrack_count")
-		if err := os.WriteFile(count, []byte("5\n"), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		want := "node_nf_conntrack_entries 5\n"
-		if test.want == foreignNetwork {
-			want = "node_nf_conntrack_entries 28\n" // the file would be this process's
-		}
-		if text := collectortest.Text(t, newTestGroup(t, newSources(o), []area{conntrackArea})); !strings.Contains(text, want) {
-			t.Errorf("%s: no %s in\n%s", test.name, want, text)
+		if got := test.o.network(); got != test.want {
+			t.Errorf("%s: %d, want %d", name, got, test.want)
 		}
 	}
-	o := Defaults()
-	if o.network() != ownNetwork {
-		t.Error("this host's network is not our own")
+
+	onThread(func() {
+		if err := unix.Unshare(unix.CLONE_NEWNET); errors.Is(err, unix.EPERM) {
+			t.Log("not allowed to look from another network namespace")
+		} else if err != nil {
+			t.Error(err)
+		} else if got := elsewhere.network(); got != foreignNetwork {
+			t.Errorf("from another network namespace: %d", got)
+		}
+	})
+}
+
+// onThread runs fn on a thread that ends with it, and that is not the first, which gives the process its /proc/self.
+func onThread(fn func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread()
+		if unix.Gettid() == unix.Getpid() {
+			onThread(fn)
+			runtime.UnlockOSThread()
+			return
+		}
+		fn()
+	}()
+	<-done
+}
+
+// TestForeignConntrack: below /proc/sys a process sees its own network only.
+func TestForeignConntrack(t *testing.T) {
+	o := fixture(t)
+	if err := os.WriteFile(filepath.Join(o.ProcFS, "sys/net/netfilter/nf_conntrack_count"), []byte("5\n"), 0o644); err != nil {
+		t.Fatal(err)
 	}
-	o.SysFS = "/elsewhere/sys"
-	if o.network() != unknownNetwork {
-		t.Error("another sysfs alone says that the host's network is our own")
+	for network, want := range map[network]string{ownNetwork: "5", unknownNetwork: "5", foreignNetwork: "28"} {
+		s := newSources(o)
+		s.network = network
+		text := collectortest.Text(t, newTestGroup(t, s, []area{conntrackArea}))
+		if !strings.Contains(text, "node_nf_conntrack_entries "+want+"\n") {
+			t.Errorf("%d: not %s in\n%s", network, want, text)
+		}
 	}
 }
 

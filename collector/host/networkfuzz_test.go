@@ -28,7 +28,7 @@ func counters(protocols any) map[string]float64 {
 			continue // the process
 		}
 		for j := range protocol.NumField() {
-			if n, ok := protocol.Field(j).Interface().(*float64); ok && n != nil {
+			if n, ok := reflect.TypeAssert[*float64](protocol.Field(j)); ok && n != nil {
 				found[v.Type().Field(i).Name+"_"+protocol.Type().Field(j).Name] = *n
 			}
 		}
@@ -37,8 +37,11 @@ func counters(protocols any) map[string]float64 {
 }
 
 // everything makes a family of each key.
-func everything() *named {
-	return newNamed(func(key string) *collector.Family { return &collector.Family{Name: key} })
+func everything() func(key []byte) *collector.Family {
+	n := newNamed(nil)
+	return func(key []byte) *collector.Family {
+		return n.get(key, func(key string) *collector.Family { return &collector.Family{Name: key} })
+	}
 }
 
 func checkCounters(t *testing.T, ours, theirs map[string]float64) {
@@ -55,7 +58,7 @@ func FuzzNetstat(f *testing.F) {
 	seed(f, "net/snmp")
 	f.Fuzz(func(t *testing.T, data []byte) {
 		ours := make(map[string]float64)
-		p := netstatParser{family: everything().get}
+		p := netstatParser{family: everything()}
 		for range 2 { // the second time with the names known
 			clear(ours)
 			if p.parse(data, func(f *collector.Family, v float64) { ours[f.Name] = v }) != nil || !plain(data) {
@@ -83,7 +86,7 @@ func FuzzSNMP6(f *testing.F) {
 	seed(f, "net/snmp6")
 	f.Fuzz(func(t *testing.T, data []byte) {
 		ours := make(map[string]float64)
-		err := parseSNMP6(data, everything().get, func(f *collector.Family, v float64) {
+		err := parseSNMP6(data, everything(), func(f *collector.Family, v float64) {
 			if protocol, name, ok := strings.Cut(f.Name, "6"); ok {
 				ours[protocol+"6_"+name] = v
 			}

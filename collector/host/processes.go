@@ -95,14 +95,15 @@ func openProcesses(s *sources) (reader, error) {
 }
 
 func (r *processReader) record(w *collector.Writer) error {
-	if err := r.count(); err != nil {
-		return err
+	limitsErr := r.s.recordNumbers(w, numberFile{r.maxThreads, procsMaxThreads}, numberFile{r.maxPids, procsMaxPids})
+	if err := r.count(); err != nil { // procfs may be mounted with hidepid=1
+		return errors.Join(err, limitsErr)
 	}
 	w.Add(procsPids, float64(r.counted))
 	w.Add(procsThreads, float64(r.threads))
 	r.procs.record(w)
 	r.tasks.record(w)
-	return r.s.recordNumbers(w, numberFile{r.maxThreads, procsMaxThreads}, numberFile{r.maxPids, procsMaxPids})
+	return limitsErr
 }
 
 func (r *processReader) count() error {

@@ -36,7 +36,7 @@ var notInNames = regexp.MustCompile(`_*[^0-9A-Za-z_]+_*`)
 // show them to root alone.
 func openRAPL(s *sources) (reader, error) {
 	zones := make(devices[string])
-	made := newMade(raplFamilies)
+	families := newNamed(raplFamilies)
 	look := func(path string) (string, error) { return s.attribute(path + "/name") }
 	return func(w *collector.Writer) error {
 		dir := filepath.Join(s.o.SysFS, "class/powercap")
@@ -60,8 +60,7 @@ func openRAPL(s *sources) (reader, error) {
 				return fmt.Errorf("%w: %w", collector.ErrNoData, err)
 			}
 			if failed.add(err) {
-				f := made.get(raplName(zone), func() *collector.Family { return raplFamily(zone) })
-				w.Add(f, energy/micro, strconv.Itoa(index), path)
+				w.Add(families.get([]byte(zone), raplFamily), energy/micro, strconv.Itoa(index), path)
 			}
 		}
 		return failed.err()

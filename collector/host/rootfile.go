@@ -20,7 +20,6 @@ type rootFile struct {
 	looked time.Time // when real was found
 	id     fileID
 	b      []byte
-	err    error
 }
 
 // fileID tells whether a file was replaced or written to.
@@ -56,11 +55,13 @@ func (f *rootFile) read() (b []byte, changed bool, err error) {
 		return nil, true, err
 	}
 	if id == f.id {
-		return f.b, false, f.err
+		return f.b, false, nil
+	}
+	if f.b, err = readFile(f.real, f.b); err != nil {
+		id = fileID{} // to be read again
 	}
 	f.id = id
-	f.b, f.err = readFile(f.real, f.b)
-	return f.b, true, f.err
+	return f.b, true, err
 }
 
 const maxLinks = 40 // as in the kernel

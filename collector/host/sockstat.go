@@ -43,6 +43,15 @@ func sockstatFamily(key, help string) *collector.Family { return gauge(sockstatP
 // sockstatWords are what the kernel counts of a protocol.
 var sockstatWords = []string{"alloc", "inuse", "mem", "mem_bytes", "memory", "orphan", "tw", "used"}
 
+// sockstatFamilyOf returns the family of PROTOCOL_WORD, nil if it is not taken.
+func sockstatFamilyOf(key string) *collector.Family {
+	protocol, word, _ := strings.Cut(key, "_")
+	if !slices.Contains(sockstatWords, word) || protocol == "sockets" && key != "sockets_used" {
+		return nil
+	}
+	return sockstatFamily(key, "The kernel's figure "+word+" of the sockets of "+protocol+".")
+}
+
 // parseSockstat calls yield for each pair of word and number in /proc/net/sockstat or sockstat6 (net/ipv4/proc.c,
 // net/ipv6/proc.c).
 func parseSockstat(b []byte, yield func(protocol, word []byte, value int64)) error {
@@ -71,26 +80,13 @@ func parseSockstat(b []byte, yield func(protocol, word []byte, value int64)) err
 }
 
 func openSockstat(s *sources) (reader, error) {
-	declared := make(map[string]*collector.Family, len(sockstatFamilies))
-	for _, f := range sockstatFamilies {
-		declared[strings.TrimPrefix(f.Name, sockstatPrefix)] = f
-	}
-	families := newNamed(func(key string) *collector.Family {
-		if f := declared[key]; f != nil {
-			return f
-		}
-		protocol, word, _ := strings.Cut(key, "_")
-		if !slices.Contains(sockstatWords, word) || protocol == "sockets" {
-			return nil
-		}
-		return sockstatFamily(key, "The kernel's figure "+word+" of the sockets of "+protocol+".")
-	})
+	families := newNamed(sockstatFamilies)
 	files := []*file{s.procNet("sockstat"), s.procNet("sockstat6")}
 	var key []byte
 	return func(w *collector.Writer) error {
 		add := func(protocol, word []byte, suffix string, v int64) {
 			key = append(append(append(append(key[:0], protocol...), '_'), word...), suffix...)
-			if f := families.get(key); f != nil {
+			if f := families.get(key, sockstatFamilyOf); f != nil {
 				w.Add(f, float64(v))
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,8 +23,9 @@ const lookAgain = time.Minute
 
 // sources is where the areas of one Group find the host. It is used by one goroutine at a time.
 type sources struct {
-	o     Options
-	round uint64 // the collection that runs
+	o       Options
+	network network
+	round   uint64 // the collection that runs
 
 	kept    []*file
 	sockets []*netlink
@@ -44,7 +46,7 @@ type sources struct {
 
 func newSources(o Options) *sources {
 	return &sources{
-		o: o, absent: make(map[string]time.Time), now: time.Now, uname: uname, adjtimex: unix.Adjtimex, pageSize: int64(os.Getpagesize()),
+		o: o, network: o.network(), absent: make(map[string]time.Time), now: time.Now, uname: uname, adjtimex: unix.Adjtimex, pageSize: int64(os.Getpagesize()),
 	}
 }
 
@@ -110,11 +112,10 @@ func (s *sources) setMissing(f *file, err error) {
 	}
 }
 
-// recent reports whether less than lookAgain has passed since then.
-func (s *sources) recent(then time.Time) bool {
-	now := s.now()
-	return !now.Before(then) && now.Sub(then) < lookAgain
-}
+func (s *sources) recent(then time.Time) bool { return isRecent(then, s.now()) }
+
+// isRecent reports whether less than lookAgain has passed since then.
+func isRecent(then, now time.Time) bool { return !now.Before(then) && now.Sub(then) < lookAgain }
 
 // number returns the number that a kept file holds.
 func (s *sources) number(f *file) (uint64, error) {
@@ -155,14 +156,37 @@ func (s *sources) read(path string) (b []byte, err error) {
 
 // attribute returns an attribute of sysfs, or another file of up to 4 KiB, without the blanks around it.
 func (s *sources) attribute(path string) (string, error) {
-	b, err := s.attributeBytes(path)
+	b, err := s.attributeAt(unix.AT_FDCWD, path)
 	return string(b), err
 }
 
-// attributeBytes is attribute without an allocation; the bytes are valid until the next read.
-func (s *sources) attributeBytes(path string) (b []byte, err error) {
-	s.small, err = readAttribute(path, s.small)
+// attributeAt is attribute without an allocation, for paths below the folder dir too; the bytes are valid until the
+// next read.
+func (s *sources) attributeAt(dir int, path string) (b []byte, err error) {
+	s.small, err = readAttribute(dir, path, s.small)
 	return bytes.TrimSpace(s.small), err
+}
+
+// integer returns the number in a small file. Base 0 reads 0x as hexadecimal.
+func (s *sources) integer(path string, base int) (float64, error) {
+	b, err := s.attribute(path)
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseInt(b, base, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", path, err)
+	}
+	return float64(n), nil
+}
+
+// word returns a small file's text, "" if it cannot be read.
+func (s *sources) word(path string) string {
+	text, err := s.attribute(path)
+	if err != nil {
+		return ""
+	}
+	return text
 }
 
 // dir returns the names in a folder in order. A folder that is not there is not looked for again for a minute: most

@@ -177,7 +177,7 @@ func (d *Systemd) askUnits(ctx context.Context, m *manager) error {
 		if u.skipped = u.load != "loaded" || d.skip(u.name); u.skipped {
 			continue
 		}
-		if known, ok := d.types[u.name]; ok && now.Sub(known.at) < lookAgain && !now.Before(known.at) {
+		if known, ok := d.types[u.name]; ok && isRecent(known.at, now) {
 			types[u.name], u.typ = known, known.name
 		} else if iface := typed(u.name); iface != "" {
 			calls = append(calls, property(u.path, systemdBus+"."+iface, "Type", func(value any, _ error) error {

@@ -84,7 +84,7 @@ func parseDiag(b []byte) (s inetSocket, err error) {
 
 func openTCPStat(s *sources) (reader, error) {
 	var conn *netlink
-	if s.o.network() == ownNetwork {
+	if s.network == ownNetwork {
 		conn = s.netlink(unix.NETLINK_SOCK_DIAG)
 	}
 	requests := [][]byte{diagRequest(unix.AF_INET), diagRequest(unix.AF_INET6)}

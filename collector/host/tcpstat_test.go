@@ -3,8 +3,6 @@ package host
 import (
 	"encoding/binary"
 	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -42,7 +40,7 @@ func TestTCPStates(t *testing.T) {
 	for name, g := range map[string]*Group{"files": overFiles, "netlink": overNetlink} {
 		text, success := collectortest.Scrape(t, g)
 		if !success["tcpstat"] {
-			t.Errorf("%s: failed", name)
+			t.Fatalf("%s: failed", name)
 		}
 		states := parse(t, text)["node_tcp_connection_states"].Series
 		for state, least := range map[string]float64{"established": 2, "listen": 1, "rx_queued_bytes": queued} {
@@ -88,18 +86,9 @@ func TestTCPStatesOverNetlink(t *testing.T) {
 			},
 		},
 	} {
-		o := fixture(t)
-		own, err := os.Readlink("/proc/self/ns/net")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Mkdir(filepath.Join(o.ProcFS, "1/ns"), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Symlink(own, filepath.Join(o.ProcFS, "1/ns/net")); err != nil {
-			t.Fatal(err)
-		}
-		g := newTestGroup(t, newSources(o), []area{tcpstatArea})
+		s := newSources(fixture(t))
+		s.network = ownNetwork
+		g := newTestGroup(t, s, []area{tcpstatArea})
 		k := &fakeKernel{answers: test.answers}
 		k.serve(t, g.s.sockets[0])
 		got := make(map[string]float64)

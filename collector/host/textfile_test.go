@@ -324,6 +324,41 @@ func TestTextfileOpensFilesOnly(t *testing.T) {
 	}
 }
 
+// TestTextfilePanic has one file that panics where it is read, in a goroutine of its own.
+func TestTextfilePanic(t *testing.T) {
+	x := newTexts(t, map[string]string{"a.prom": "a 1\n", "b.prom": "b 1\n"})
+	first := true
+	x.c.sources[0].now = func() time.Time {
+		if first {
+			first = false
+			panic("a mistake")
+		}
+		return time.Now()
+	}
+	x.expect(`
+		# HELP b Read from DIR/b.prom.
+		# TYPE b untyped
+		b 1
+		node_textfile_mtime_seconds{file="DIR/b.prom"} 1.7e+09
+		node_textfile_scrape_error 1
+	`)
+	if log := x.log.String(); !strings.Contains(log, "a.prom: panic: a mistake") {
+		t.Error(log)
+	}
+}
+
+func TestTextfileFolderIsPipe(t *testing.T) {
+	o := Defaults()
+	o.TextfileDirs = []string{filepath.Join(t.TempDir(), "pipe")}
+	if err := unix.Mkfifo(o.TextfileDirs[0], 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out := collectortest.NewScraper(t, NewTextfile(o)).Scrape(collectortest.Timeout)
+	if out.Sample("node_textfile_scrape_error") != "1" || !out.Success["textfile"] {
+		t.Errorf("%v\n%s", out.Success, out.Text)
+	}
+}
+
 func TestTextfileWithoutFolder(t *testing.T) {
 	for _, dirs := range [][]string{nil, {""}} {
 		o := Defaults()

@@ -105,8 +105,14 @@ func (s *textSource) read(r *textReading) {
 	s.known = known
 }
 
-// file reads a file unless it is as it was. It is false for one that was removed in the meantime.
+// file reads a file unless it is as it was. It is false for one that was removed in the meantime. A panic is an error of
+// the file: nobody else would recover it here, outside the collector's goroutine.
 func (s *textSource) file(path string) (file textfile, ok bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			file, ok = textfile{path: path, err: fmt.Errorf("read %s: panic: %v", path, v)}, true
+		}
+	}()
 	file.path = path
 	var stat unix.Stat_t
 	if err := unix.Stat(path, &stat); err != nil {

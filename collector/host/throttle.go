@@ -3,7 +3,6 @@ package host
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"strconv"
 
 	"github.com/chronoops/chronoops/collector"
@@ -86,9 +85,4 @@ func (s *sources) topology(cpu, name string) (string, error) {
 		return "", fmt.Errorf("%s of %s: %w", name, cpu, err)
 	}
 	return id, nil
-}
-
-// isAbsent reports whether a file is not there, went away with its device or is not for us.
-func isAbsent(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || isGone(err)
 }

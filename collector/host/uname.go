@@ -30,7 +30,8 @@ func uname() (utsname, error) {
 // openUname takes the host's name from its root file system in a container that has a name of its own.
 func openUname(s *sources) (reader, error) {
 	hostname := s.rootFile("/etc/hostname")
-	inContainer := filepath.Clean(s.o.RootFS) != "/" && !s.sharesUTS()
+	sameName, err := s.o.sharesNamespace("uts") // as in Kubernetes with the host's network
+	inContainer := filepath.Clean(s.o.RootFS) != "/" && (err != nil || !sameName)
 	name := ""
 	return func(w *collector.Writer) error {
 		u, err := s.uname()
@@ -49,14 +50,6 @@ func openUname(s *sources) (reader, error) {
 		w.Add(unameInfo, 1, u.sysname, u.release, u.version, u.machine, u.nodename, u.domainname)
 		return nil
 	}, nil
-}
-
-// sharesUTS reports whether this process has the host's name, as with the host's network in Kubernetes. It is false if
-// the kernel does not tell.
-func (s *sources) sharesUTS() bool {
-	var host, own unix.Stat_t
-	return unix.Stat(filepath.Join(s.o.ProcFS, "1/ns/uts"), &host) == nil && unix.Stat("/proc/self/ns/uts", &own) == nil &&
-		host.Dev == own.Dev && host.Ino == own.Ino
 }
 
 // parseHostname reads hostname(5).

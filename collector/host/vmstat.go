@@ -28,18 +28,13 @@ func openVMStat(s *sources) (reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fields: %w", err)
 	}
-	families := newNamed(func(field string) *collector.Family {
+	families := newNamed(vmstatFamilies)
+	family := func(field string) *collector.Family {
 		if wanted != nil && !wanted.MatchString(field) {
 			return nil
 		}
-		family := vmstatFamily(field, "Field "+field+" of /proc/vmstat.")
-		for _, declared := range vmstatFamilies {
-			if declared.Name == family.Name {
-				return declared
-			}
-		}
-		return family
-	})
+		return vmstatFamily(field, "Field "+field+" of /proc/vmstat.")
+	}
 	f := s.proc("vmstat")
 	return func(w *collector.Writer) error {
 		b, err := s.content(f)
@@ -47,13 +42,13 @@ func openVMStat(s *sources) (reader, error) {
 			return err
 		}
 		err = parsePairs(b, func(field, value []byte) error {
-			family := families.get(field)
-			if family == nil {
+			f := families.get(field, family)
+			if f == nil {
 				return nil
 			}
 			n, err := parseUint(value)
 			if err == nil {
-				w.Add(family, float64(n))
+				w.Add(f, float64(n))
 			}
 			return err
 		})

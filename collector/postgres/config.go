@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -20,16 +21,24 @@ type Config struct {
 	DSNFile   string        `yaml:"dsn_file,omitempty"` // read at each connect
 	OnMetrics bool          `yaml:"on_metrics,omitempty"`
 
-	// SizeInterval is the least time between two readings of the databases' sizes, which touch every file.
-	SizeInterval model.Duration `yaml:"size_interval,omitempty"`
+	// SlowInterval is the least time between two readings of what is expensive, such as sizes, which touch every file.
+	SlowInterval model.Duration `yaml:"slow_interval,omitempty"`
 	// ApplicationNames is how many distinct values of application_name get series of their own.
 	ApplicationNames int `yaml:"application_names,omitempty"`
+	// Relations is how many tables, and how many indexes, of a database get series of their own, the largest first.
+	Relations int `yaml:"relations,omitempty"`
+
+	Statements StatementsConfig `yaml:"statements,omitempty"`
+	Databases  DatabasesConfig  `yaml:"databases,omitempty"`
+	Queries    []QueryConfig    `yaml:"queries,omitempty"`
 }
 
 // DefaultConfig holds what a target gets where its configuration is silent.
 var DefaultConfig = Config{
-	SizeInterval:     model.Duration(5 * time.Minute),
+	SlowInterval:     model.Duration(5 * time.Minute),
 	ApplicationNames: 50,
+	Relations:        5000,
+	Statements:       StatementsConfig{Top: 50, Keep: model.Duration(time.Hour)},
 }
 
 var validName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]*$`)
@@ -48,6 +57,15 @@ func (c *Config) UnmarshalYAML(unmarshal func(any) error) error {
 	return c.validate()
 }
 
+// complete fills in defaults for what a configuration made in code leaves out.
+func (c *Config) complete() {
+	c.SlowInterval = cmp.Or(c.SlowInterval, DefaultConfig.SlowInterval)
+	c.ApplicationNames = cmp.Or(c.ApplicationNames, DefaultConfig.ApplicationNames)
+	c.Relations = cmp.Or(c.Relations, DefaultConfig.Relations)
+	c.Statements.Top = cmp.Or(c.Statements.Top, DefaultConfig.Statements.Top)
+	c.Statements.Keep = cmp.Or(c.Statements.Keep, DefaultConfig.Statements.Keep)
+}
+
 func (c *Config) validate() error {
 	switch {
 	case c.Name == "":
@@ -56,10 +74,22 @@ func (c *Config) validate() error {
 		return fmt.Errorf("postgres target name %q: use letters, digits, dots, dashes and underscores only", c.Name)
 	case c.DSN != "" && c.DSNFile != "":
 		return fmt.Errorf("postgres target %q has both dsn and dsn_file: keep one, better dsn_file", c.Name)
-	case c.SizeInterval < 0:
-		return fmt.Errorf("postgres target %q: size_interval is negative: use a duration such as 5m", c.Name)
+	case c.SlowInterval <= 0:
+		return fmt.Errorf("postgres target %q: slow_interval must be longer than 0s: use a duration such as 5m", c.Name)
 	case c.ApplicationNames < 1:
 		return fmt.Errorf("postgres target %q: application_names is %d: use at least 1", c.Name, c.ApplicationNames)
+	case c.Relations < 1:
+		return fmt.Errorf("postgres target %q: relations is %d: use at least 1", c.Name, c.Relations)
+	case c.Statements.Top < 1 || c.Statements.Top > mostStatements:
+		return fmt.Errorf("postgres target %q: statements.top is %d: use 1 to %d", c.Name, c.Statements.Top, mostStatements)
+	case c.Statements.Keep <= 0:
+		return fmt.Errorf("postgres target %q: statements.keep must be longer than 0s: use a duration such as 1h", c.Name)
+	}
+	if err := c.Databases.validate(); err != nil {
+		return fmt.Errorf("postgres target %q: %w", c.Name, err)
+	}
+	if err := validateQueries(c.Queries); err != nil {
+		return fmt.Errorf("postgres target %q: %w", c.Name, err)
 	}
 	if c.DSN != "" {
 		if _, err := parseDSN(c.Name, string(c.DSN)); err != nil {

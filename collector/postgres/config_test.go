@@ -17,13 +17,14 @@ func load(text string) (Config, error) {
 }
 
 func TestConfig(t *testing.T) {
-	got, err := load("{name: main, dsn_file: /run/secrets/pg, size_interval: 1h, on_metrics: true}")
+	got, err := load("{name: main, dsn_file: /run/secrets/pg, slow_interval: 1h, on_metrics: true}")
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := Config{
 		Name: "main", DSNFile: "/run/secrets/pg", OnMetrics: true,
-		SizeInterval: model.Duration(time.Hour), ApplicationNames: 50,
+		SlowInterval: model.Duration(time.Hour), ApplicationNames: 50, Relations: 5000,
+		Statements: StatementsConfig{Top: 50, Keep: model.Duration(time.Hour)},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -37,7 +38,7 @@ func TestConfigIsRefused(t *testing.T) {
 		"{name: 'a b', dsn: 'postgres://h/d'}":                     "letters, digits",
 		"{name: main, dsn: 'postgres://h/d', dsn_file: /x}":        "keep one",
 		"{name: main, dsn: 'postgres://h:x/d'}":                    "percent-encoded",
-		"{name: main, dsn_file: /x, size_interval: -5m}":           "duration",
+		"{name: main, dsn_file: /x, slow_interval: -5m}":           "duration",
 		"{name: main, dsn_file: /x, application_names: 0}":         "at least 1",
 		"{name: main, dsn_file: /x, pool_size: 3}":                 "pool_size",
 		"{name: main, dsn_file: /x, application_names: plenty}":    "plenty",

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -16,7 +15,7 @@ import (
 // leave a backend behind that waits for a lock on a system catalog and does not notice that we are gone.
 const longestPause = time.Minute
 
-// connect makes sure that there is a session. There are never more than two: this one, and one that is being torn down.
+// connect makes sure that there is a session.
 func (c *Collector) connect(ctx context.Context) error {
 	if c.closed {
 		return errors.New("the collector is closed")
@@ -27,46 +26,39 @@ func (c *Collector) connect(ctx context.Context) error {
 		}
 		c.drop()
 	}
-	if err := c.bury(ctx); err != nil {
+	if !c.sessions.try() {
+		if c.round != nil {
+			c.round.cancel() // Its session is worth less than ours.
+		}
+		if err := c.sessions.acquire(ctx); err != nil {
+			return err
+		}
+	}
+	s, err := c.open(ctx)
+	if err != nil {
+		c.sessions.release()
 		return err
 	}
-	if c.now().Before(c.pause) {
-		return errPaused
-	}
-	cfg, err := c.cfg.connConfig()
-	if err != nil {
-		return err
-	}
-	s, err := dial(ctx, cfg)
-	if err != nil {
-		c.unanswered(err)
-		return redacted(err, cfg)
-	}
-	c.timeouts = 0
 	c.session = s
 	c.adopt(s.major)
 	return nil
 }
 
-// bury waits until at most one session is still being torn down, which takes long where the network is dead.
-func (c *Collector) bury(ctx context.Context) error {
-	c.dying = slices.DeleteFunc(c.dying, func(done <-chan struct{}) bool {
-		select {
-		case <-done:
-			return true
-		default:
-			return false
-		}
-	})
-	for len(c.dying) > 1 {
-		select {
-		case <-c.dying[0]:
-			c.dying = c.dying[1:]
-		case <-ctx.Done():
-			return fmt.Errorf("end the sessions of earlier scrapes: %w", ctx.Err())
-		}
+func (c *Collector) open(ctx context.Context) (*session, error) {
+	if c.now().Before(c.pause) {
+		return nil, errPaused
 	}
-	return nil
+	cfg, err := c.cfg.connConfig()
+	if err != nil {
+		return nil, err
+	}
+	s, err := dial(ctx, cfg)
+	if err != nil {
+		c.unanswered(err)
+		return nil, redacted(err, cfg)
+	}
+	c.timeouts = 0
+	return s, nil
 }
 
 // errPaused reads like the time-out that led to it, so that the log does not alternate between the two.
@@ -89,10 +81,8 @@ func (c *Collector) adopt(major int) {
 		c.major = major
 		c.views = c.views[:0]
 		for _, v := range c.catalog {
-			if inVersion(major, v.since, v.until) {
-				state := newViewState(v, major)
-				state.settings = c.settings
-				c.views = append(c.views, state)
+			if inVersion(major, v.since, v.until) && !v.inRounds() {
+				c.views = append(c.views, newViewState(v, major, v.newDecoder(c)))
 			}
 		}
 	}
@@ -103,11 +93,10 @@ func (c *Collector) adopt(major int) {
 
 // drop gives the session up.
 func (c *Collector) drop() {
-	if c.session == nil {
-		return
+	if c.session != nil {
+		c.sessions.bury(c.session)
+		c.session = nil
 	}
-	c.dying = append(c.dying, c.session.close())
-	c.session = nil
 }
 
 // downError says why a server cannot be read, without secrets.

@@ -31,9 +31,9 @@ func TestFolder(t *testing.T) {
 
 // TestTenThousandNames holds the number of series whatever clients call themselves.
 func TestTenThousandNames(t *testing.T) {
-	state := newViewState(&activityView, 15)
+	state := newViewState(&activityView, 15, nil)
 	f := newFolder(50, time.Hour)
-	var in interner
+	around := &surroundings{intern: &interner{}, fold: func(s string) string { return f.name(s, time.Unix(0, 0)) }}
 	const rows = 10_000
 	for i := range rows {
 		name := fmt.Sprintf("app-%d", i)
@@ -41,12 +41,13 @@ func TestTenThousandNames(t *testing.T) {
 			[]byte(name), []byte("client backend"), []byte("db"), []byte("idle"), []byte("u"), nil, nil, []byte("1"),
 			[]byte(strconv.Itoa(i)),
 		}
-		err := state.row(row, &in, func(s string) string { return f.name(s, time.Unix(0, 0)) })
-		if err != nil {
+		if err := state.row(row, around); err != nil {
 			t.Fatal(err)
 		}
 	}
-	state.done(time.Unix(0, 0))
+	if err := state.done(time.Unix(0, 0)); err != nil {
+		t.Fatal(err)
+	}
 	var series int
 	var sum, oldest float64
 	for i, s := range state.last.list {

@@ -36,7 +36,7 @@ func TestServerThatNeverAnswers(t *testing.T) {
 	c := collect(t, postgres.Options{
 		Config: target("postgres://u:p@" + addr + "/d?sslmode=disable"), Now: func() time.Time { return now },
 	})
-	s := collectortest.NewScraper(t, c)
+	s := scrape(t, c)
 	for range 2 {
 		o := s.Scrape(short)
 		wantDown(t, o, "timeout")
@@ -112,7 +112,7 @@ func TestWrongPassword(t *testing.T) {
 		}
 	}
 	s := scraper(t, dsn("guarded", "right"))
-	wantUp(t, s.Scrape(enough), "stat_activity")
+	wantUp(t, s.Scrape(enough), needMonitor()...)
 
 	// Configuration errors repeat what the operator wrote, but not this.
 	for _, bad := range []string{
@@ -238,12 +238,25 @@ func TestLocks(t *testing.T) {
 	for range 3 {
 		o := s.Scrape(enough)
 		// Who reads the locked catalog gives up after lock_timeout; the others answer.
-		wantUp(t, o, "stat_activity", "stat_database", "locks", "database")
+		wantUp(t, o, "stat_activity", "stat_database", "locks", "blocking", "database", "stat_database_conflicts", "replication_slots", "stat_replication",
+			"stat_progress_vacuum", "progress")
 		if n := sessions(t, holder); n > 2 {
 			t.Errorf("%d sessions of ours, want at most 2", n)
 		}
 	}
 	exec(t, holder, "COMMIT")
+	wantUp(t, s.Scrape(enough))
+	for _, catalog := range []string{"pg_class", "pg_authid", "pg_tablespace"} {
+		exec(t, holder, "BEGIN; LOCK TABLE "+catalog+" IN ACCESS EXCLUSIVE MODE")
+		for range 2 {
+			const timeout = 5 * time.Second
+			o := s.Scrape(timeout)
+			if o.Sample("pg_up") != "1" || !o.Success["stat_bgwriter"] || o.Took > timeout*3/4 {
+				t.Errorf("%s is locked: pg_up %s, took %v, success %v", catalog, o.Sample("pg_up"), o.Took, o.Success)
+			}
+		}
+		exec(t, holder, "COMMIT")
+	}
 	wantUp(t, s.Scrape(enough))
 	if n := sessions(t, admin); n != 1 {
 		t.Errorf("%d sessions of ours, want 1", n)

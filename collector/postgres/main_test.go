@@ -3,11 +3,8 @@ package postgres_test
 import (
 	"context"
 	"flag"
-	"fmt"
 	"net/url"
-	"os"
 	"strconv"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,54 +14,33 @@ import (
 	"github.com/chronoops/chronoops/collector/collectortest"
 	"github.com/chronoops/chronoops/collector/postgres"
 	"github.com/chronoops/chronoops/tools/stack"
+	"github.com/chronoops/chronoops/tools/stack/stacktest"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// A server that the tests share; those that hurt their server start one of their own.
-var (
-	shared     *stack.Postgres
-	errShared  error
-	sharedOnce sync.Once
-)
+// shared is a server for the tests; those that hurt their server start one of their own.
+var shared = stacktest.Share(func(ctx context.Context) (*stack.Postgres, error) {
+	return stack.StartPostgres(ctx, stack.PostgresOptions{})
+})
 
-func TestMain(m *testing.M) {
-	flag.Parse()
-	code := m.Run()
-	if shared != nil {
-		if err := shared.Stop(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { shared.Main(m) }
 
 func server(t testing.TB) *stack.Postgres {
 	t.Helper()
-	sharedOnce.Do(func() { shared, errShared = stack.StartPostgres(context.Background(), stack.PostgresOptions{}) })
-	if errShared != nil {
-		t.Fatal(errShared)
-	}
-	return shared
+	return shared.Get(t)
 }
 
 // start runs a server for one test.
 func start(t testing.TB, o stack.PostgresOptions) *stack.Postgres {
 	t.Helper()
 	p, err := stack.StartPostgres(context.Background(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { stop(t, p) })
-	return p
+	return stacktest.Run(t, p, err)
 }
 
 func stop(t testing.TB, p *stack.Postgres) {
 	t.Helper()
-	if err := p.Stop(); err != nil {
-		t.Error(err)
-	}
+	stacktest.Stop(t, p)
 }
 
 // connect opens a session with further connection parameters, such as "application_name".
@@ -134,47 +110,33 @@ func collect(t testing.TB, o postgres.Options) *postgres.Collector {
 
 func scraper(t testing.TB, dsn string) *collectortest.Scraper {
 	t.Helper()
-	return collectortest.NewScraper(t, collect(t, postgres.Options{Config: target(dsn)}))
+	return scrape(t, collect(t, postgres.Options{Config: target(dsn)}))
+}
+
+// scrape returns a scraper of the parts that are on by default, and of the further ones.
+func scrape(t testing.TB, c *postgres.Collector, further ...string) *collectortest.Scraper {
+	t.Helper()
+	for _, p := range c.Parts() {
+		if p.Default {
+			further = append(further, p.Name)
+		}
+	}
+	return collectortest.NewScraper(t, c, further...)
 }
 
 // enough is a timeout that is never met.
 const enough = 30 * time.Second
 
-func down(reason string) string {
-	return `chronoops_target_down{kind="postgres",reason="` + reason + `"}`
-}
+var kind = collectortest.Kind{Name: "postgres", Up: "pg_up"}
 
-// wantDown checks for pg_up 0 with the reason and nothing else of the server.
 func wantDown(t testing.TB, o collectortest.Outcome, reason string) {
 	t.Helper()
-	if got := o.Sample("pg_up"); got != "0" {
-		t.Errorf("pg_up = %q, want 0", got)
-	}
-	if o.Sample(down(reason)) != "1" {
-		t.Errorf("no %s in\n%s", down(reason), o.Text)
-	}
-	for part, ok := range o.Success {
-		if ok {
-			t.Errorf("part %s succeeded", part)
-		}
-	}
+	kind.WantDown(t, o, reason)
 }
 
-// wantUp checks for pg_up 1 and that all parts but the named ones succeeded.
 func wantUp(t testing.TB, o collectortest.Outcome, failed ...string) {
 	t.Helper()
-	if got := o.Sample("pg_up"); got != "1" {
-		t.Errorf("pg_up = %q, want 1", got)
-	}
-	want := make(map[string]bool)
-	for _, part := range failed {
-		want[part] = true
-	}
-	for part, ok := range o.Success {
-		if ok == want[part] {
-			t.Errorf("part %s: success %v", part, ok)
-		}
-	}
+	kind.WantUp(t, o, failed...)
 }
 
 func value(t testing.TB, o collectortest.Outcome, series string) float64 {
@@ -184,4 +146,9 @@ func value(t testing.TB, o collectortest.Outcome, series string) float64 {
 		t.Fatalf("%s: %v", series, err)
 	}
 	return v
+}
+
+// needMonitor lists the parts that a role without pg_monitor cannot read.
+func needMonitor() []string {
+	return []string{"stat_activity", "blocking", "connections", "horizon", "wal"}
 }

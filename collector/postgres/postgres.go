@@ -6,14 +6,9 @@ package postgres
 import (
 	"context"
 	"errors"
-	"fmt"
-	"regexp"
-	"strconv"
-	"strings"
+	"slices"
 	"sync"
 	"time"
-
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/chronoops/chronoops/collector"
 )
@@ -38,41 +33,55 @@ type Collector struct {
 	catalog []*view // of all versions
 	parts   []collector.Part
 
-	mu       sync.Mutex        // held by Collect; the rest of the struct is under it
-	session  *session          // nil while there is none
-	dying    []<-chan struct{} // sessions that are being torn down
-	views    []*viewState      // of the server's major version
-	major    int
-	settings *settings
-	names    *folder
-	intern   interner
+	sessions permits
+
+	mu      sync.Mutex   // held by Collect; the rest of the struct is under it
+	session *session     // nil while there is none
+	views   []*viewState // of the server's major version
+	major   int
+	names   *folder
+	intern  interner
+
+	statements *statements
+
 	timeouts int       // connections in a row that were not answered
 	pause    time.Time // no connection before
 	closed   bool
+	scrapes  uint64 // so far
+
+	round      *round // nil while none is under way
+	walked     map[*view]time.Time
+	places     []*place // by name
+	roundErr   error    // of the last round, as a whole
+	roundViews []*view  // that it should have read
 }
 
 // New returns a collector for one server, without connecting to it.
 func New(o Options) (*Collector, error) {
-	if o.Config.SizeInterval == 0 {
-		o.Config.SizeInterval = DefaultConfig.SizeInterval
-	}
-	if o.Config.ApplicationNames == 0 {
-		o.Config.ApplicationNames = DefaultConfig.ApplicationNames
-	}
+	o.Config.complete()
 	if err := o.Config.validate(); err != nil {
 		return nil, err
 	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return newCollector(o, views()), nil
+	catalog := views()
+	for i := range o.Config.Queries {
+		catalog = append(catalog, o.Config.Queries[i].view())
+	}
+	return newCollector(o, catalog), nil
 }
 
 func newCollector(o Options, catalog []*view) *Collector {
-	return &Collector{
-		cfg: o.Config, now: o.Now, catalog: catalog, parts: parts(catalog), settings: newSettings(),
-		names: newFolder(o.Config.ApplicationNames, keepNames),
+	if !o.Config.Statements.QueryText {
+		catalog = slices.DeleteFunc(catalog, func(v *view) bool { return v == &statementTextsView })
 	}
+	c := &Collector{
+		cfg: o.Config, now: o.Now, catalog: catalog, parts: parts(catalog), sessions: newPermits(),
+		names: newFolder(o.Config.ApplicationNames, keepNames), walked: make(map[*view]time.Time),
+	}
+	c.statements = newStatements(o.Config.Statements, o.Now, c.intern.text)
+	return c
 }
 
 // Parts returns what can be selected.
@@ -83,10 +92,10 @@ func (c *Collector) Close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closed = true
-	if c.session != nil {
-		c.session.close()
-		c.session = nil
+	if c.round != nil {
+		c.round.cancel()
 	}
+	c.drop()
 }
 
 // Collect reads the selected views in one round trip.
@@ -98,13 +107,14 @@ func (c *Collector) Collect(ctx context.Context, w *collector.Writer) error {
 		ctx, cancel = context.WithTimeout(ctx, defaultDeadline)
 		defer cancel()
 	}
-	kept := c.session != nil
+	kept, start := c.session != nil, time.Now()
 	err := c.collect(ctx, w)
 	var down *downError
 	if errors.As(err, &down) && down.stale && kept && ctx.Err() == nil {
 		// The kept session died since the last scrape, as after a restart of the server. That does not mean down.
 		err = c.collect(ctx, w)
 	}
+	c.writeOwn(w, time.Since(start), err != nil)
 	if errors.As(err, &down) {
 		w.Add(up, 0)
 		w.Add(collector.Down, 1, partServer, down.reason)
@@ -112,150 +122,4 @@ func (c *Collector) Collect(ctx context.Context, w *collector.Writer) error {
 		return nil
 	}
 	return err
-}
-
-// collect returns a *downError if it could not even begin.
-func (c *Collector) collect(ctx context.Context, w *collector.Writer) error {
-	if err := c.connect(ctx); err != nil {
-		return c.down(err, false)
-	}
-	s := c.session
-	due := c.due(w)
-	deadline, _ := ctx.Deadline()
-	server := query{name: "server", sql: serverSQL, params: [][]byte{statementTimeout(time.Until(deadline))}}
-	queries := make([]query, 0, 1+len(due))
-	queries = append(queries, server)
-	for _, v := range due {
-		queries = append(queries, v.query())
-	}
-	run, err := s.send(ctx, queries)
-	if err != nil {
-		c.drop()
-		return c.down(err, true)
-	}
-	defer func() {
-		run.end()
-		if s.lost() {
-			c.drop()
-		}
-	}()
-
-	var version string
-	var monitor bool
-	err = run.read(server, func(row [][]byte) error {
-		version, monitor = c.intern.text(row[1]), string(row[2]) == "true"
-		return nil
-	})
-	if _, lost := errors.AsType[*lostError](err); lost {
-		c.drop()
-		return c.down(err, true)
-	}
-	w.Add(up, 1)
-	if err == nil {
-		w.Add(static, 1, s.server, shortVersion(version), version)
-	}
-	w.Part(partServer, func() error { return queryError("server", err) })
-	c.read(w, run, due, monitor)
-	return nil
-}
-
-// due returns the selected views that have to be read now, in their order.
-func (c *Collector) due(w *collector.Writer) []*viewState {
-	now := c.now()
-	var due []*viewState
-	for _, v := range c.views {
-		if w.Selected(v.part) && v.due(now, time.Duration(c.cfg.SizeInterval)) {
-			due = append(due, v)
-		}
-	}
-	return due
-}
-
-// read takes the answers and writes the samples, one part after the other.
-func (c *Collector) read(w *collector.Writer, run *scrape, due []*viewState, monitor bool) {
-	var broken error // the session ended; nothing more can be read
-	for _, v := range c.views {
-		w.Part(v.part, func() error {
-			var err error
-			if len(due) > 0 && due[0] == v {
-				due = due[1:]
-				if broken == nil {
-					err = c.readView(run, v, monitor)
-				} else {
-					v.failed()
-					err = broken
-				}
-				if _, lost := errors.AsType[*lostError](err); lost {
-					broken = err
-				}
-			}
-			v.write(w, c.now())
-			return queryError(v.name, err)
-		})
-	}
-	for _, v := range c.catalog {
-		if !inVersion(c.major, v.since, v.until) {
-			w.Part(v.part, func() error { return nil }) // There is nothing to read in this version.
-		}
-	}
-	if broken != nil {
-		c.drop()
-	}
-}
-
-func (c *Collector) readView(run *scrape, v *viewState, monitor bool) error {
-	now := c.now()
-	v.begin(now)
-	fold := func(s string) string { return c.names.name(s, now) }
-	err := run.read(v.query(), func(row [][]byte) error { return v.row(row, &c.intern, fold) })
-	if err == nil && v.monitor && !monitor {
-		err = errNotMonitor
-	}
-	if err != nil {
-		v.failed()
-		return err
-	}
-	v.done(now)
-	return nil
-}
-
-var errNotMonitor = errors.New("other users' sessions are hidden from this role: GRANT pg_monitor TO it")
-
-// queryError gives an error of a view words that stay the same, without anything of the data.
-func queryError(view string, err error) error {
-	if err == nil {
-		return nil
-	}
-	var pgErr *pgconn.PgError
-	text := collector.NetError(err)
-	switch {
-	case errors.As(err, &pgErr):
-		text = fmt.Sprintf("%s (SQLSTATE %s)", pgErr.Message, pgErr.Code)
-	case text == "":
-		text = err.Error()
-	}
-	if h := hint(err); h != "" {
-		text += ": " + h
-	}
-	return fmt.Errorf("read %s: %s", view, text)
-}
-
-// statementTimeout leaves a fifth of the time to the queries after one that runs into it. In milliseconds.
-func statementTimeout(left time.Duration) []byte {
-	return strconv.AppendInt(nil, max((left*4/5).Milliseconds(), 1), 10)
-}
-
-var versionNumber = regexp.MustCompile(`^\S+ (\d+(?:\.\d+)*)`)
-
-// shortVersion gives "PostgreSQL 15.18 (Debian …) on …" as "15.18.0".
-func shortVersion(version string) string {
-	m := versionNumber.FindStringSubmatch(version)
-	if m == nil {
-		return ""
-	}
-	n := strings.Split(m[1], ".")
-	for len(n) < 3 {
-		n = append(n, "0")
-	}
-	return strings.Join(n[:3], ".")
 }

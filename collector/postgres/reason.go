@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -43,7 +44,7 @@ func codeReason(err *pgconn.PgError) string {
 		return collector.ReasonStarting
 	case "57P01", "57P02":
 		return collector.ReasonStopping
-	case "3D000":
+	case "3D000", "57P04":
 		return collector.ReasonDatabase
 	case "42501":
 		return collector.ReasonPermission
@@ -54,11 +55,44 @@ func codeReason(err *pgconn.PgError) string {
 	}
 }
 
-// hint says what an operator can do about the error of a query; empty if there is nothing to say.
-func hint(err error) string {
+// queryError gives an error of a view words that stay the same, without anything of the data.
+func queryError(view string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var pgErr *pgconn.PgError
+	text := collector.NetError(err)
+	switch {
+	case errors.As(err, &pgErr) && (strings.HasPrefix(pgErr.Code, "22") || strings.HasPrefix(pgErr.Code, "P0")):
+		text = "SQLSTATE " + pgErr.Code // The server's words may repeat a value.
+	case errors.As(err, &pgErr):
+		text = fmt.Sprintf("%s (SQLSTATE %s)", pgErr.Message, pgErr.Code)
+	case text == "":
+		text = err.Error()
+	}
+	if h := hint(view, err); h != "" {
+		text += ": " + h
+	}
+	return fmt.Errorf("read %s: %s", view, text)
+}
+
+// hint says what an operator can do about the error of a view's query; empty if there is nothing to say.
+func hint(view string, err error) string {
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) {
 		return ""
+	}
+	if own := strings.HasPrefix(view, queryPrefix); own {
+		switch pgErr.Code {
+		case "42501":
+			return "GRANT SELECT on what it reads TO the role of the dsn"
+		case "42P01", "42883":
+			return "write schema.name, because the search_path is pg_catalog"
+		case "57014":
+			return "it ran into its timeout or the scrape's deadline: make it faster, or raise timeout"
+		case "55P03":
+			return "somebody holds a lock on what it reads"
+		}
 	}
 	switch pgErr.Code {
 	case "42501":

@@ -4,19 +4,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 )
 
 const (
 	applicationName = "chronoops"
 
-	// lockTimeout keeps a scrape from queueing behind a lock, where it would hold up everybody after it.
-	lockTimeout = 250 * time.Millisecond
+	// lockTimeout keeps a scrape from queueing behind a lock, where it would hold up everybody after it. It is less where
+	// so many queries, each waiting for a lock on a catalog, would take more than half of the time there is.
+	lockTimeout      = 250 * time.Millisecond
+	leastLockTimeout = 10 * time.Millisecond
 	// idleTimeout ends our session's transaction should the program stop in the middle of one.
 	idleTimeout = 10 * time.Second
 	// oldest is the first major version whose views are the ones we read.
@@ -32,15 +37,33 @@ var initSQL = fmt.Sprintf(`SELECT set_config('search_path', 'pg_catalog, pg_temp
 
 // serverSQL opens every scrape: it hands the scrape's deadline to the server and tells whom we talk to.
 const serverSQL = `SELECT set_config('statement_timeout', $1, false), version(),
-	pg_has_role('pg_read_all_stats', 'USAGE')::text`
+	pg_has_role('pg_read_all_stats', 'USAGE')::text, set_config('lock_timeout', $2, false)`
+
+// serverQuery bounds the n queries of a scrape that has so much time left.
+func serverQuery(left time.Duration, n int) query {
+	lock := min(max(left/2/time.Duration(max(n, 1)), leastLockTimeout), lockTimeout)
+	return query{name: "server", sql: serverSQL, params: [][]byte{statementTimeout(left), milliseconds(lock)}}
+}
+
+// timeoutQuery bounds the queries after it.
+func timeoutQuery(d time.Duration) query {
+	return query{name: "timeout", sql: "SELECT set_config('statement_timeout', $1, false)", params: [][]byte{milliseconds(d)}}
+}
+
+// statementTimeout leaves a fifth of the time to the queries after one that runs into it. In milliseconds.
+func statementTimeout(left time.Duration) []byte { return milliseconds(left * 4 / 5) }
+
+func milliseconds(d time.Duration) []byte {
+	return strconv.AppendInt(nil, max(d.Milliseconds(), 1), 10)
+}
 
 // session is one connection and the statements prepared on it.
 type session struct {
 	conn       *pgconn.PgConn
 	server     string // host:port
 	major      int
-	set        bool // initSQL was sent
 	statements map[string]*pgconn.StatementDescription
+	extensions map[string]extension
 }
 
 // lostError means that the connection is gone or cannot be used any more.
@@ -61,7 +84,7 @@ func dial(ctx context.Context, cfg *pgconn.Config) (*session, error) {
 	}
 	s := &session{
 		conn: conn, server: net.JoinHostPort(cfg.Host, strconv.Itoa(int(cfg.Port))),
-		statements: make(map[string]*pgconn.StatementDescription),
+		statements: make(map[string]*pgconn.StatementDescription), extensions: make(map[string]extension),
 	}
 	if strings.HasPrefix(cfg.Host, "/") {
 		s.server = cfg.Host + ":" + strconv.Itoa(int(cfg.Port))
@@ -71,7 +94,29 @@ func dial(ctx context.Context, cfg *pgconn.Config) (*session, error) {
 		s.close()
 		return nil, fmt.Errorf("server version %q is not supported: PostgreSQL %d or later is needed", version, oldest)
 	}
+	if err := s.prepare(ctx); err != nil {
+		s.close()
+		return nil, err
+	}
 	return s, nil
+}
+
+// prepare bounds the session and looks for extensions, in one round trip.
+func (s *session) prepare(ctx context.Context) error {
+	run, err := s.send(ctx, []query{{name: "bounds", sql: initSQL}, extensionsQuery})
+	if err != nil {
+		return err
+	}
+	defer run.end()
+	if err := run.read("bounds", nil); err != nil {
+		return fmt.Errorf("bound the session: %w", err)
+	}
+	// A locked catalog is no reason to do without the session: the views that need an extension ask again.
+	err = run.read(extensionsQuery.name, s.learnExtension)
+	if _, lost := errors.AsType[*lostError](err); lost {
+		return err
+	}
+	return nil
 }
 
 // majorVersion reads server_version: "15.18 (Debian 15.18-0+deb12u1)" is 15, "18beta1" is 18.
@@ -84,9 +129,23 @@ func majorVersion(s string) (int, error) {
 }
 
 // close ends the session in good order, or tears it down where the server does not answer. The returned channel is
-// closed once nothing is left of it.
+// closed once nothing is left of it, on the server neither if that answers.
 func (s *session) close() <-chan struct{} {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	const patience = time.Second
+	if hijacked, err := s.conn.Hijack(); err == nil { // It is idle.
+		done := make(chan struct{})
+		defer close(done)
+		defer hijacked.Conn.Close()
+		if hijacked.Conn.SetDeadline(time.Now().Add(patience)) != nil {
+			return done
+		}
+		hijacked.Frontend.Send(&pgproto3.Terminate{})
+		if hijacked.Frontend.Flush() == nil {
+			_, _ = io.Copy(io.Discard, hijacked.Conn) // The server closes its end when the session is gone.
+		}
+		return done
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	_ = s.conn.Close(ctx) // There is nobody to tell, and nothing to do about it.
 	return s.conn.CleanupDone()
@@ -105,10 +164,6 @@ type query struct {
 func (s *session) send(ctx context.Context, queries []query) (*scrape, error) {
 	p := s.conn.StartPipeline(ctx)
 	run := &scrape{session: s, pipeline: p}
-	if !s.set {
-		p.SendQueryParams(initSQL, nil, nil, nil, nil)
-		p.SendPipelineSync()
-	}
 	for _, q := range queries {
 		if sd, ok := s.statements[q.name]; ok {
 			p.SendQueryStatement(sd, q.params, nil, nil)
@@ -122,98 +177,20 @@ func (s *session) send(ctx context.Context, queries []query) (*scrape, error) {
 		run.end()
 		return nil, &lostError{err}
 	}
-	if !s.set {
-		if err := run.result(nil); err != nil {
-			run.end()
-			return nil, &lostError{fmt.Errorf("bound the session: %w", err)}
-		}
-		s.set = true
-	}
 	return run, nil
 }
 
-// scrape reads the answers in the order in which the queries were sent.
-type scrape struct {
-	session  *session
-	pipeline *pgconn.Pipeline
-}
+var versionNumber = regexp.MustCompile(`^\S+ (\d+(?:\.\d+)*)`)
 
-// read hands the rows of the next query, which must be q, to row; the values are valid during the call only.
-func (r *scrape) read(q query, row func([][]byte) error) error {
-	if _, ok := r.session.statements[q.name]; !ok {
-		got, err := r.pipeline.GetResults()
-		if err != nil {
-			return r.settle(err)
-		}
-		sd, ok := got.(*pgconn.StatementDescription)
-		if !ok {
-			return r.confused(got)
-		}
-		sd.Name = q.name
-		r.session.statements[q.name] = sd
+// shortVersion gives "PostgreSQL 15.18 (Debian …) on …" as "15.18.0".
+func shortVersion(version string) string {
+	m := versionNumber.FindStringSubmatch(version)
+	if m == nil {
+		return ""
 	}
-	err := r.result(row)
-	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) && (pgErr.Code == "0A000" || pgErr.Code == "26000") {
-		// The view changed under the prepared statement, or a proxy gave us another session: start afresh.
-		return &lostError{err}
+	n := strings.Split(m[1], ".")
+	for len(n) < 3 {
+		n = append(n, "0")
 	}
-	return err
+	return strings.Join(n[:3], ".")
 }
-
-func (r *scrape) result(row func([][]byte) error) error {
-	got, err := r.pipeline.GetResults()
-	if err != nil {
-		return r.settle(err)
-	}
-	rows, ok := got.(*pgconn.ResultReader)
-	if !ok {
-		return r.confused(got)
-	}
-	var rowErr error
-	for rows.NextRow() {
-		if row != nil && rowErr == nil {
-			rowErr = row(rows.Values())
-		}
-	}
-	if _, err := rows.Close(); err != nil {
-		return r.settle(err)
-	}
-	if err := r.sync(); err != nil {
-		return err
-	}
-	return rowErr
-}
-
-// settle goes on to the next query after an error of the server; any other error ends the session.
-func (r *scrape) settle(err error) error {
-	var pgErr *pgconn.PgError
-	if !errors.As(err, &pgErr) || r.session.lost() {
-		return &lostError{err}
-	}
-	if pgErr.Severity == "FATAL" || pgErr.SeverityUnlocalized == "FATAL" || pgErr.SeverityUnlocalized == "PANIC" {
-		return &lostError{err}
-	}
-	if syncErr := r.sync(); syncErr != nil {
-		return &lostError{err}
-	}
-	return err
-}
-
-func (r *scrape) sync() error {
-	got, err := r.pipeline.GetResults()
-	if err != nil {
-		return &lostError{err}
-	}
-	if _, ok := got.(*pgconn.PipelineSync); !ok {
-		return r.confused(got)
-	}
-	return nil
-}
-
-func (r *scrape) confused(got any) error {
-	return &lostError{fmt.Errorf("the server's answers are out of order: got %T", got)}
-}
-
-// end gives the connection back. Whatever was not read is read or, at the deadline, thrown away with the connection.
-func (r *scrape) end() { _ = r.pipeline.Close() }

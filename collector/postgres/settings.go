@@ -9,7 +9,7 @@ import (
 )
 
 // settingsView reads every setting that is a number or a switch, as the server has it: our own session's limits are set
-// by SET, and reset_val is what they were before.
+// by SET, and reset_val is what they were before. It is read again when the configuration was.
 var settingsView = view{
 	part: partSettings, name: "settings",
 	changes: "concat_ws(' ', pg_conf_load_time(), pg_is_in_recovery())",
@@ -20,10 +20,15 @@ var settingsView = view{
 			WHEN source = 'session' THEN reset_val ELSE setting END`,
 		"unit",
 		"vartype",
+		"pending_restart::text",
 	},
-	from:   "FROM pg_settings WHERE vartype IN ('bool', 'integer', 'real')",
-	decode: decodeSetting,
+	from:    "FROM pg_settings WHERE (vartype IN ('bool', 'integer', 'real') OR pending_restart)",
+	decoder: func(*Collector) decoder { return newSettings() },
+	emits:   append([]*collector.Family{pendingRestart}, knownSettings...),
 }
+
+var pendingRestart = gauge("chronoops_postgres_setting_pending_restart",
+	"1 for a setting that was changed in the configuration files and waits for a restart of the server.", "name")
 
 // settings holds the families that were made for the settings of this server.
 type settings struct {
@@ -61,11 +66,20 @@ func newSettings() *settings {
 	return s
 }
 
-func decodeSetting(v *viewState, row [][]byte) error {
-	if len(row) != 4 {
-		return fmt.Errorf("%d columns instead of 4", len(row))
+func (s *settings) begin() [][]byte { return nil }
+
+func (s *settings) row(out *samples, row [][]byte) error {
+	if len(row) != 5 {
+		return fmt.Errorf("%d columns instead of 5", len(row))
 	}
-	value, unit, ok := settingValue(string(row[1]), string(row[2]), string(row[3]))
+	if string(row[4]) == "true" {
+		out.put(pendingRestart, 1, string(row[0]))
+	}
+	vartype := string(row[3])
+	if vartype == "string" || vartype == "enum" {
+		return nil // Here only because it waits for a restart.
+	}
+	value, unit, ok := settingValue(string(row[1]), string(row[2]), vartype)
 	if !ok {
 		return nil // Forks have settings whose value is no number although their type says so.
 	}
@@ -73,14 +87,16 @@ func decodeSetting(v *viewState, row [][]byte) error {
 	if unit != "" {
 		name += "_" + unit
 	}
-	f, ok := v.settings.families[name]
+	f, ok := s.families[name]
 	if !ok {
 		f = settingFamily(name)
-		v.settings.families[name] = f
+		s.families[name] = f
 	}
-	v.scratch.add(f, value, 0, 0, false)
+	out.put(f, value)
 	return nil
 }
+
+func (s *settings) end(*samples) error { return nil }
 
 func settingName(s string) string {
 	return strings.NewReplacer(".", "_", "-", "_").Replace(s)

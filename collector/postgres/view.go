@@ -1,8 +1,8 @@
 package postgres
 
 import (
-	"fmt"
-	"strconv"
+	"cmp"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,7 +12,7 @@ import (
 // view is a query and what its columns mean, as data. Adding a view means adding one of these to views.
 type view struct {
 	part string
-	name string // unique; in logs and as the view label of the age metric
+	name string // unique among those of a version; in logs and as the view label of the age metric
 
 	// since and until bound the major versions (13, 14, …) that have the view; until is the first without it.
 	since, until int
@@ -22,12 +22,26 @@ type view struct {
 	values  []value
 	from    string // what follows the select list
 
-	slow    bool // at most once every Config.SizeInterval; in between the last values, with their age
-	monitor bool // without pg_read_all_stats it shows other users' rows incompletely
-	folded  int  // 1 + index of the label whose distinct values are capped; 0 if none
+	slow       bool          // at most once every Config.SlowInterval; in between the last values, with their age
+	every      time.Duration // instead of Config.SlowInterval; 0 for that
+	background bool          // too heavy for a scrape: read by walks over the databases
+	timeout    time.Duration // of the query, if it is to be shorter than the scrape's deadline; 0 for none
+	databases  []string      // patterns of the databases that walks read it of, whatever Config.Databases says
+	monitor    bool          // without pg_read_all_stats the columns of its rows are hidden
+	folded     int           // 1 + index of the label whose distinct values are capped; 0 if none
+	server     int           // 1 + index of the label that is the server's address; 0 if none
+	capped     bool          // at most Config.Relations rows, the first ones of the order in from
+	local      bool          // about the connected database; read of other databases as well if these are configured
 
-	// decode replaces values for views whose families depend on the rows; it gets the columns after that of changes.
-	decode func(v *viewState, row [][]byte) error
+	// extension is the one that has the view. {schema} stands for its schema in from, and since and until of the
+	// values count its minor versions.
+	extension string
+
+	// decoder makes what turns rows into samples, for views whose samples are not simply their columns.
+	decoder func(*Collector) decoder
+	emits   []*collector.Family // what the decoder emits
+	// sql replaces the whole query of a view that has a decoder; {columns} stands for its values.
+	sql string
 }
 
 // value is a column that becomes samples. A NULL gives no sample.
@@ -35,207 +49,84 @@ type value struct {
 	family       *collector.Family
 	expr         string // SQL expression of a numeric type
 	since, until int
-	largest      bool // folded rows keep the largest value instead of the sum
+	only         []int // indexes of the view's labels that the family has; nil for all
+	largest      bool  // folded rows keep the largest value instead of the sum
 }
 
-func inVersion(major, since, until int) bool {
-	return major >= since && (until == 0 || major < until)
+// newDecoder returns nil for a view that has none.
+func (v *view) newDecoder(c *Collector) decoder {
+	if v.decoder == nil {
+		return nil
+	}
+	return v.decoder(c)
 }
 
-// viewState is a view on one session's server version and what it gave last.
-type viewState struct {
-	*view
-	sql    string
-	values []value // those that the version has
+// pace is the least time between two readings of a slow view.
+func (v *view) pace(slow time.Duration) time.Duration { return cmp.Or(v.every, slow) }
 
-	last    samples
-	token   string    // value of changes when it was read
-	readAt  time.Time // zero until it was read
-	triedAt time.Time
-	scratch samples
-	next    string // token of the rows being read
-
-	settings *settings // families made from rows; of the settings view only
+// decoder turns rows into samples. It lives as long as the target keeps its major version.
+type decoder interface {
+	// begin starts a reading and returns the values of the query's parameters.
+	begin() [][]byte
+	// row takes the next row; it is valid during the call only.
+	row(out *samples, row [][]byte) error
+	// end is called after the last row.
+	end(out *samples) error
 }
 
-func newViewState(v *view, major int) *viewState {
-	s := &viewState{view: v}
+// describer is a decoder that wants to know the names of the columns before their rows.
+type describer interface{ describe(columns []string) error }
+
+// placed is a decoder that wants to know the database.
+type placed interface{ in(database string) }
+
+// occasional is a decoder whose view is read only when there is something to learn.
+type occasional interface{ wanted() bool }
+
+func inVersion(version, since, until int) bool {
+	return version >= since && (until == 0 || version < until)
+}
+
+// families lists what a view can emit.
+func (v *view) families() []*collector.Family {
+	list := slices.Clone(v.emits)
+	for _, val := range v.values {
+		list = append(list, val.family)
+	}
+	return list
+}
+
+// query builds the view's SQL and returns the values that the version has. x is the view's extension, if any.
+func (v *view) query(major int, x extension) (sql string, values []value) {
+	version := major
+	if v.extension != "" {
+		version = x.minor
+	}
 	var list []string
 	if v.changes != "" {
 		list = append(list, "("+v.changes+")::text")
 	}
+	if v.capped {
+		list = append(list, "(count(*) OVER ())::text")
+	}
 	list = append(list, v.labels...)
 	for _, val := range v.values {
-		if inVersion(major, val.since, val.until) {
-			s.values = append(s.values, val)
+		if inVersion(version, val.since, val.until) {
+			values = append(values, val)
 			list = append(list, "("+val.expr+")::float8")
 		}
 	}
-	s.sql = "SELECT " + strings.Join(list, ", ") + " " + v.from
+	sql = v.sql
+	if sql == "" {
+		sql = "SELECT " + strings.Join(list, ", ") + " " + v.from
+	} else {
+		sql = strings.Replace(sql, "{columns}", strings.Join(list, ", "), 1)
+	}
 	if v.changes != "" {
-		s.sql += " AND (" + v.changes + ")::text IS DISTINCT FROM $1"
+		sql += " AND (" + v.changes + ")::text IS DISTINCT FROM $1"
 	}
-	return s
-}
-
-// row decodes one row into scratch.
-func (s *viewState) row(row [][]byte, in *interner, fold func(string) string) error {
-	if s.changes != "" {
-		if s.next == "" {
-			s.next = string(row[0])
-		}
-		row = row[1:]
+	if v.capped {
+		sql += " LIMIT $1"
 	}
-	if s.decode != nil {
-		return s.decode(s, row)
-	}
-	n := len(s.labels)
-	if len(row) != n+len(s.values) {
-		return fmt.Errorf("%d columns instead of %d", len(row), n+len(s.values))
-	}
-	from := len(s.scratch.labels)
-	for i, b := range row[:n] {
-		text := in.text(b)
-		if i+1 == s.folded {
-			text = fold(text)
-		}
-		s.scratch.labels = append(s.scratch.labels, text)
-	}
-	for i, b := range row[n:] {
-		if b == nil {
-			continue
-		}
-		v, err := strconv.ParseFloat(string(b), 64)
-		if err != nil {
-			return fmt.Errorf("column of %s: %w", s.values[i].family.Name, err)
-		}
-		s.scratch.add(s.values[i].family, v, from, n, s.values[i].largest)
-	}
-	return nil
-}
-
-func (s *viewState) query() query {
-	q := query{name: s.name, sql: s.sql}
-	if s.changes != "" {
-		q.params = [][]byte{[]byte(s.token)}
-	}
-	return q
-}
-
-func (s *viewState) due(now time.Time, interval time.Duration) bool {
-	return !s.slow || s.triedAt.IsZero() || now.Sub(s.triedAt) >= interval
-}
-
-func (s *viewState) begin(now time.Time) {
-	s.triedAt = now
-	s.next = ""
-	s.scratch.reset()
-}
-
-// done makes what was read the view's last values.
-func (s *viewState) done(now time.Time) {
-	s.readAt = now
-	if s.changes != "" && s.next == "" {
-		return // Nothing changed.
-	}
-	s.token = s.next
-	if s.folded > 0 {
-		s.scratch.merge()
-	}
-	s.last, s.scratch = s.scratch, s.last
-}
-
-// failed forgets values that would otherwise pass for fresh. Those of a slow view stay: their age tells.
-func (s *viewState) failed() {
-	if !s.slow {
-		s.last.reset()
-		s.token = ""
-	}
-}
-
-func (s *viewState) write(w *collector.Writer, now time.Time) {
-	s.last.write(w)
-	if s.slow && !s.readAt.IsZero() {
-		w.Add(age, now.Sub(s.readAt).Seconds(), s.name)
-	}
-}
-
-// samples is a list of samples whose label values lie in one slice.
-type samples struct {
-	list   []sample
-	labels []string
-}
-
-type sample struct {
-	family   *collector.Family
-	value    float64
-	from, n  int
-	largest  bool
-	absorbed bool // merged into an earlier one
-}
-
-func (s *samples) reset() {
-	s.list = s.list[:0]
-	s.labels = s.labels[:0]
-}
-
-func (s *samples) add(f *collector.Family, v float64, from, n int, largest bool) {
-	s.list = append(s.list, sample{family: f, value: v, from: from, n: n, largest: largest})
-}
-
-func (s *samples) values(i int) []string {
-	return s.labels[s.list[i].from : s.list[i].from+s.list[i].n]
-}
-
-// merge makes one sample of those that have the same family and labels.
-func (s *samples) merge() {
-	seen := make(map[string]int, len(s.list))
-	var key []byte
-	for i := range s.list {
-		key = append(append(key[:0], s.list[i].family.Name...), 0)
-		for _, v := range s.values(i) {
-			key = append(append(key, v...), 0)
-		}
-		first, ok := seen[string(key)]
-		if !ok {
-			seen[string(key)] = i
-			continue
-		}
-		to, from := &s.list[first], &s.list[i]
-		from.absorbed = true
-		if to.largest {
-			to.value = max(to.value, from.value)
-		} else {
-			to.value += from.value
-		}
-	}
-}
-
-func (s *samples) write(w *collector.Writer) {
-	for i, one := range s.list {
-		if !one.absorbed {
-			w.Add(one.family, one.value, s.values(i)...)
-		}
-	}
-}
-
-// interner gives the same string for the same bytes, so that label values that stay cost nothing.
-type interner struct{ known map[string]string }
-
-// maxInterned bounds the interner; beyond it everything is forgotten.
-const maxInterned = 20_000
-
-func (in *interner) text(b []byte) string {
-	if len(b) == 0 {
-		return ""
-	}
-	if s, ok := in.known[string(b)]; ok {
-		return s
-	}
-	if in.known == nil || len(in.known) >= maxInterned {
-		in.known = make(map[string]string)
-	}
-	s := string(b)
-	in.known[s] = s
-	return s
+	return strings.ReplaceAll(sql, "{schema}", x.schema), values
 }

@@ -24,6 +24,33 @@ type Config struct {
 	PasswordFile string            `yaml:"password_file,omitempty"` // read at each connect
 	TLS          *config.TLSConfig `yaml:"tls_config,omitempty"`    // turns TLS on by itself, as rediss:// does
 	OnMetrics    bool              `yaml:"on_metrics,omitempty"`
+	ClientList   bool              `yaml:"client_list,omitempty"` // each connection, up to a hundred, becomes a dozen series
+
+	KeyConfig `yaml:",inline"`
+
+	// Cluster and Sentinel make the target stand for the servers that the one at its address names. Each becomes a
+	// target of its own, NAME@HOST:PORT.
+	Cluster  bool            `yaml:"cluster,omitempty"`
+	Sentinel *SentinelConfig `yaml:"sentinel,omitempty"`
+	Nodes    NodeConfig      `yaml:"nodes,omitempty"`
+}
+
+// SentinelConfig is for a target whose address is a sentinel's.
+type SentinelConfig struct {
+	Master string `yaml:"master"` // the name that the sentinel knows the primary by
+}
+
+// NodeConfig says which servers may be contacted because another one names them, and how.
+type NodeConfig struct {
+	// Allow lists HOST, HOST:PORT or HOST:PORT-PORT, where HOST is an address, a network, a name or *.example.org. What
+	// is not in it is not contacted. Empty stands for the host of the target's own address.
+	Allow []string `yaml:"allow,omitempty"`
+	// Hostnames takes the names that nodes of a cluster announce instead of their addresses.
+	Hostnames bool `yaml:"hostnames,omitempty"`
+	// The credentials of the servers that a sentinel watches, if they are not the sentinel's own.
+	Username     string        `yaml:"username,omitempty"`
+	Password     config.Secret `yaml:"password,omitempty"`
+	PasswordFile string        `yaml:"password_file,omitempty"`
 }
 
 var validName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]*$`)
@@ -58,6 +85,12 @@ func (c *Config) validate() error {
 			return err
 		}
 	}
+	if err := c.validateKeys(); err != nil {
+		return fmt.Errorf("redis target %q: %w", c.Name, err)
+	}
+	if err := c.validateNodes(); err != nil {
+		return fmt.Errorf("redis target %q: %w", c.Name, err)
+	}
 	if c.TLS != nil {
 		if err := c.TLS.Validate(); err != nil {
 			return fmt.Errorf("tls_config of redis target %q: %w", c.Name, err)
@@ -76,9 +109,16 @@ func (c *Config) parse(url string) (*goredis.Options, error) {
 	return o, nil
 }
 
+// access is how a server is reached: as its target says, or the target that it was found for.
+type access struct {
+	Config
+	address  string // in place of the URL's, of a server that was found
+	ownLogin bool   // the URL's credentials are for another server
+}
+
 // options reads the address and the credentials as they are now. A client made of them is quiet: it sends the commands
 // it is told to and nothing by itself, retries nothing, and keeps one connection.
-func (c *Config) options() (*goredis.Options, error) {
+func (c *access) options() (*goredis.Options, error) {
 	url := string(c.URL)
 	if c.URLFile != "" {
 		var err error
@@ -100,6 +140,12 @@ func (c *Config) options() (*goredis.Options, error) {
 		ReadTimeout: time.Minute, WriteTimeout: time.Minute, // the context's deadline comes first
 		PoolTimeout: time.Minute, ConnMaxIdleTime: -1,
 	}
+	if c.address != "" {
+		o.Network, o.Addr, o.DB = "tcp", c.address, 0
+	}
+	if c.ownLogin {
+		o.Username, o.Password = "", ""
+	}
 	if c.Username != "" {
 		o.Username = c.Username
 	}
@@ -112,6 +158,9 @@ func (c *Config) options() (*goredis.Options, error) {
 		}
 	}
 	tlsConfig := parsed.TLSConfig
+	if tlsConfig != nil && c.address != "" {
+		tlsConfig.ServerName = "" // the node's own
+	}
 	if c.TLS != nil {
 		if tlsConfig, err = c.tls(tlsConfig); err != nil {
 			return nil, &configError{fmt.Errorf("tls_config of redis target %q: %w", c.Name, err)}

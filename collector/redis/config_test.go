@@ -39,6 +39,29 @@ func TestConfigIsRefused(t *testing.T) {
 		"{name: cache, url: 'redis://h', tls_config: {no_such_key: /x}}":             "no_such_key",
 		"{name: cache, url: 'rediss://h', tls_config: {insecure_skip_verify: true}}": "",
 		"{name: cache, url: 'unix:///run/redis.sock?db=1'}":                          "",
+
+		"{name: c, url: 'redis://h', check_keys: ['a*', 'db3=b', '3=c'], key_groups: ['^(a):'], client_list: true}":              "",
+		"{name: c, url: 'redis://h', check_keys: ['']}":                                                                          "check_keys",
+		"{name: c, url: 'redis://h', count_keys: ['db1=']}":                                                                      "count_keys",
+		"{name: c, url: 'redis://h', check_streams: ['db99999999999999999999=x']}":                                               "no such database",
+		"{name: c, url: 'redis://h', key_groups: ['(']}":                                                                         "key_groups",
+		"{name: c, url: 'redis://h', key_checks: {interval: 0s, keys_per_scrape: 5, time_per_scrape: 1s, batch: 10}}":            "",
+		"{name: c, url: 'redis://h', key_checks: {batch: -1}}":                                                                   "above 0",
+		"{name: c, url: 'redis://h', key_checks: {batch: 20000}}":                                                                "does nothing else",
+		"{name: c, url: 'redis://h', key_checks: {max_keys: 1000000}}":                                                           "max_keys",
+		"{name: c, url: 'redis://h', key_checks: {from: slave}}":                                                                 "replica or primary",
+		"{name: c, url: 'redis://h', key_checks: {values: some}}":                                                                "numbers, all or none",
+		"{name: c, url: 'redis://h', key_checks: {intervall: 1s}}":                                                               "intervall",
+		"{name: c, url: 'redis://h', cluster: true, nodes: {allow: ['10.0.0.0/8:7000-7005', '*.example.org'], hostnames: true}}": "",
+		"{name: c, url: 'redis://h', cluster: true, check_keys: ['db1=a']}":                                                      "no database but the first",
+		"{name: c, url: 'redis://h', cluster: true, sentinel: {master: m}}":                                                      "exclude each other",
+		"{name: c, url: 'redis://h', cluster: true, nodes: {password: x}}":                                                       "share the target's own",
+		"{name: c, url: 'redis://h', sentinel: {master: m}, nodes: {username: u, password_file: /x}}":                            "",
+		"{name: c, url: 'redis://h', sentinel: {}}":                                                                              "sentinel.master",
+		"{name: c, url: 'redis://h', sentinel: {master: m}, nodes: {username: u}}":                                               "password_file",
+		"{name: c, url: 'redis://h', sentinel: {master: m}, nodes: {password: u, password_file: /x}}":                            "keep one",
+		"{name: c, url: 'redis://h', sentinel: {master: m}, nodes: {allow: ['*']}}":                                              "is no server",
+		"{name: c, url: 'redis://h', nodes: {allow: ['h']}}":                                                                     "cluster: true",
 	} {
 		_, err := load(text)
 		switch {
@@ -53,7 +76,7 @@ func TestConfigIsRefused(t *testing.T) {
 }
 
 func TestConfigHidesSecrets(t *testing.T) {
-	out, err := yaml.Dump(Config{Name: "cache", URL: "redis://:c4n4ry@h", Password: "c4n4ry"})
+	out, err := yaml.Dump(Config{Name: "cache", URL: "redis://:c4n4ry@h", Password: "c4n4ry", Nodes: NodeConfig{Password: "c4n4ry"}})
 	if err != nil {
 		t.Fatal(err)
 	}

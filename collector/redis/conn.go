@@ -34,15 +34,16 @@ func dialer(tlsConfig *tls.Config) func(ctx context.Context, network, addr strin
 			_ = raw.Close()
 			return failedConn{err: err}, nil
 		}
-		return conn, nil
+		return &politeConn{Conn: conn}, nil
 	}
 }
 
 // politeConn hears out a server that says why it closes the connection before it was asked anything. The client would
-// take that for the answer to its own greeting, and carry on.
+// take that for the answer to its own greeting, and carry on. It also stops a server that says too much.
 type politeConn struct {
 	net.Conn
 	heard bool
+	bound bound
 }
 
 // farewells are how such a message begins.
@@ -64,11 +65,15 @@ func (c *politeConn) Read(b []byte) (int, error) {
 			}
 		}
 	}
+	if long := c.bound.check(b[:n]); long != nil {
+		return 0, long
+	}
 	return n, err
 }
 
 // Write does not fail when it comes too late: the server's message may still be there to be read.
 func (c *politeConn) Write(b []byte) (int, error) {
+	c.bound.begin()
 	n, err := c.Conn.Write(b)
 	if err != nil && !c.heard && collector.NetReason(err) == collector.ReasonReset {
 		return len(b), nil

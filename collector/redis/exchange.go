@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -38,6 +39,7 @@ type heard map[string]answer
 type answer struct {
 	raw string
 	err error
+	old bool // from an earlier scrape: it was not asked for this time
 }
 
 // get returns the reply to a command. Without an error and not ok it was not asked for, as the server cannot have it.
@@ -70,7 +72,7 @@ func (c *Collector) ask(ctx context.Context, w *collector.Writer) (*scrape, erro
 		if err != nil {
 			return nil, err
 		}
-		c.client = goredis.NewClient(c.timed(o))
+		c.client, c.firstDB = goredis.NewClient(c.timed(o)), o.DB
 	}
 	s := &scrape{now: c.now(), heard: make(heard)}
 	for range mostRounds {
@@ -84,7 +86,9 @@ func (c *Collector) ask(ctx context.Context, w *collector.Writer) (*scrape, erro
 				c.drop()
 				return nil, err
 			}
-			c.known.learn(s)
+			if c.known.learn(s) {
+				maps.DeleteFunc(s.heard, func(_ string, a answer) bool { return a.old })
+			}
 		}
 		c.known.remember(todo, s)
 		if err != nil {
@@ -121,7 +125,7 @@ func (c *Collector) wanted(w *collector.Writer, s *scrape) []command {
 				continue
 			}
 			if err := c.known.refusal(one.name, s.now); err != nil {
-				s.heard[one.text] = answer{err: err}
+				s.heard[one.text] = answer{err: err, old: true}
 				continue
 			}
 			s.heard[one.text] = answer{err: errNoReply} // also keeps two parts from asking for the same
@@ -144,6 +148,9 @@ func (c *Collector) send(ctx context.Context, commands []command, into heard) er
 	_, pipeErr := p.Exec(ctx)
 	for i, one := range commands {
 		a := answer{raw: string(cmds[i].Val()), err: cmds[i].Err()}
+		if a.err != nil && whole(a.raw) {
+			a.err = nil // The client gives replies that came the error of one that did not.
+		}
 		switch {
 		case a.err != nil:
 		case a.raw != "":

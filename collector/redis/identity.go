@@ -35,6 +35,7 @@ type identity struct {
 	primaryHost, primaryPort, readOnly                                 string
 	valkeyVersion, valkeyStage                                         string
 	cluster, modules                                                   bool
+	clients                                                            float64 // connections
 	uptime, serverTime                                                 float64 // seconds; serverTime 0 if not told
 	hasUptime                                                          bool
 }
@@ -57,7 +58,7 @@ func (id *identity) read(sec section) {
 			id.version = s.value
 		case "redis_build_id":
 			id.buildID = s.value
-		case "redis_mode":
+		case "redis_mode", "server_mode": // the latter on Valkey
 			id.mode = s.value
 		case "os":
 			id.os = s.value
@@ -85,6 +86,8 @@ func (id *identity) read(sec section) {
 			id.modules = true
 		case "cluster_enabled":
 			id.cluster = s.value == "1"
+		case "connected_clients":
+			id.clients, _ = number(s.value)
 		case "uptime_in_seconds":
 			id.uptime, id.hasUptime = number(s.value)
 		case "server_time_usec":

@@ -245,3 +245,19 @@ func FuzzCut(f *testing.F) {
 		}
 	})
 }
+
+// FuzzConnections holds that connections come by age and that each is a line of the reply.
+func FuzzConnections(f *testing.F) {
+	f.Add("id=3 addr=1.2.3.4:5 name=x age=1\nid=2 addr=\n\nid=-1\nid=99999999999999999999\nid=2")
+	f.Fuzz(func(t *testing.T, text string) {
+		list := connections(text)
+		if len(list) > strings.Count(text, "id=") {
+			t.Errorf("%d connections", len(list))
+		}
+		for i, c := range list {
+			if i > 0 && list[i-1].id > c.id || !strings.Contains(text, c.line) {
+				t.Errorf("connection %d is %q", i, c.line)
+			}
+		}
+	})
+}

@@ -20,16 +20,19 @@ type known struct {
 	refused  map[string]refusal // by the command's name
 	settings settings
 	masters  []string // that a sentinel watches
+	clients  float64  // connections, when INFO told last
 }
 
-// learn takes what INFO told. Everything else is forgotten if the server has restarted or is another one.
-func (k *known) learn(s *scrape) {
+// learn takes what INFO told. Everything else is forgotten if the server is another one than before, or has restarted.
+func (k *known) learn(s *scrape) (another bool) {
 	id := &s.id
-	if !k.learned || k.runID != id.runID {
+	if another = !k.learned || k.runID != id.runID; another {
 		*k = known{learned: true, runID: strings.Clone(id.runID), refused: make(map[string]refusal)}
 	}
 	k.version, k.valkey = parseVersion(id.version), parseVersion(id.valkeyVersion)
 	k.sentinel, k.cluster, k.modules = id.mode == "sentinel", id.cluster, id.modules
+	k.clients = id.clients
+	return another
 }
 
 // release is major and minor.

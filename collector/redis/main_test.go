@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,54 +16,33 @@ import (
 	"github.com/chronoops/chronoops/collector/collectortest"
 	"github.com/chronoops/chronoops/collector/redis"
 	"github.com/chronoops/chronoops/tools/stack"
+	"github.com/chronoops/chronoops/tools/stack/stacktest"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// A server that the tests share; those that hurt their server start one of their own.
-var (
-	shared     *stack.Redis
-	errShared  error
-	sharedOnce sync.Once
-)
+// shared is a server for the tests; those that hurt their server start one of their own.
+var shared = stacktest.Share(func(ctx context.Context) (*stack.Redis, error) {
+	return stack.StartRedis(ctx, stack.RedisOptions{})
+})
 
-func TestMain(m *testing.M) {
-	flag.Parse()
-	code := m.Run()
-	if shared != nil {
-		if err := shared.Stop(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { shared.Main(m) }
 
 func server(t testing.TB) *stack.Redis {
 	t.Helper()
-	sharedOnce.Do(func() { shared, errShared = stack.StartRedis(context.Background(), stack.RedisOptions{}) })
-	if errShared != nil {
-		t.Fatal(errShared)
-	}
-	return shared
+	return shared.Get(t)
 }
 
 // start runs a server for one test.
 func start(t testing.TB, o stack.RedisOptions) *stack.Redis {
 	t.Helper()
 	r, err := stack.StartRedis(context.Background(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { stop(t, r) })
-	return r
+	return stacktest.Run(t, r, err)
 }
 
 func stop(t testing.TB, r *stack.Redis) {
 	t.Helper()
-	if err := r.Stop(); err != nil {
-		t.Error(err)
-	}
+	stacktest.Stop(t, r)
 }
 
 // do sends one command in the inline form and returns the reply: its one line, or the text of a bulk string.
@@ -125,7 +102,7 @@ func scraper(t testing.TB, cfg redis.Config) *collectortest.Scraper {
 // enough is a timeout that is never met, short one that is meant to be.
 const (
 	enough = 30 * time.Second
-	short  = 600 * time.Millisecond
+	short  = 1500 * time.Millisecond
 )
 
 func eventually(t testing.TB, what string, ok func() bool) {
@@ -137,35 +114,14 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	}
 }
 
-// wantDown checks for redis_up 0 with the reason and nothing else of the server.
+var kind = collectortest.Kind{Name: "redis", Up: "redis_up"}
+
 func wantDown(t testing.TB, o collectortest.Outcome, reason string) {
 	t.Helper()
-	if got := o.Sample("redis_up"); got != "0" {
-		t.Errorf("redis_up = %q, want 0", got)
-	}
-	if series := `chronoops_target_down{kind="redis",reason="` + reason + `"}`; o.Sample(series) != "1" {
-		t.Errorf("no %s in\n%s", series, o.Text)
-	}
-	for part, ok := range o.Success {
-		if ok {
-			t.Errorf("part %s succeeded", part)
-		}
-	}
+	kind.WantDown(t, o, reason)
 }
 
-// wantUp checks for redis_up 1 and that all parts but the named ones succeeded.
 func wantUp(t testing.TB, o collectortest.Outcome, failed ...string) {
 	t.Helper()
-	if got := o.Sample("redis_up"); got != "1" {
-		t.Errorf("redis_up = %q, want 1\n%s", got, o.Text)
-	}
-	want := make(map[string]bool)
-	for _, part := range failed {
-		want[part] = true
-	}
-	for part, ok := range o.Success {
-		if ok == want[part] {
-			t.Errorf("part %s: success %v", part, ok)
-		}
-	}
+	kind.WantUp(t, o, failed...)
 }

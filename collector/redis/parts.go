@@ -18,6 +18,11 @@ const (
 	partModules      = "redis_modules"
 	partSentinel     = "redis_sentinel"
 	partPeers        = "redis_sentinel_peers"
+	partClients      = "redis_clients"
+	partKeys         = "redis_keys"
+	partStreams      = "redis_streams"
+	partGroups       = "redis_key_groups"
+	partNodes        = "redis_nodes"
 )
 
 // Parts returns what every collector of this kind can select, for flags and the metric reference.
@@ -46,5 +51,10 @@ func readers() []reader {
 		{name: partModules, families: modulesFamilies(), write: (*Collector).writeModules},
 		{name: partSentinel, families: sentinelFamilies(), commands: (*Collector).sentinelCommands, write: (*Collector).writeSentinel},
 		{name: partPeers, off: true, families: []*collector.Family{sentinelPeer}, commands: (*Collector).peerCommands, write: without(writePeers)},
+		{name: partClients, families: clientFamilies(), commands: (*Collector).clientCommands, write: (*Collector).writeClients},
+		{name: partNodes, families: nodeFamilies(), write: (*Collector).writeNodes},
+		{name: partKeys, families: keysFamilies()}, // These three look at keys, in steps of their own.
+		{name: partStreams, families: streamFamilies()},
+		{name: partGroups, families: groupFamilies()},
 	}
 }

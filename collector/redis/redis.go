@@ -35,7 +35,7 @@ type Options struct {
 
 // Collector reads one Redis server.
 type Collector struct {
-	cfg     Config
+	cfg     access
 	now     func() time.Time
 	parts   []collector.Part
 	readers []reader
@@ -50,6 +50,17 @@ type Collector struct {
 	dbNames []string
 	started started
 	own     ownStats
+	firstDB int // the database that the address names
+	keys    keyChecks
+
+	place place  // nil for a server that was not found by another
+	group *Group // nil for a server whose address stands for itself alone
+}
+
+// place is where a server stands among others.
+type place interface {
+	asksForKeys() bool    // whether this server is the one of its shard that is asked about keys
+	owns(key string) bool // whether the key is its shard's
 }
 
 // New returns a collector for one server, without connecting to it.
@@ -60,8 +71,29 @@ func New(o Options) (*Collector, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	c, err := newCollector(access{Config: o.Config}, o.Now)
+	if err == nil && o.Config.Grouped() {
+		c.group, err = newGroup(o)
+	}
+	return c, err
+}
+
+// Finder returns what finds the servers of a target with cluster or sentinel, nil for any other.
+func (c *Collector) Finder() collector.Finder {
+	if c.group == nil {
+		return nil
+	}
+	return c.group
+}
+
+// newCollector is New for a configuration that is known to be valid.
+func newCollector(a access, now func() time.Time) (*Collector, error) {
+	plan, err := a.plan()
+	if err != nil {
+		return nil, err
+	}
 	return &Collector{
-		cfg: o.Config, now: o.Now, parts: Parts(), readers: readers(),
+		cfg: a, now: now, parts: Parts(), readers: readers(), keys: keyChecks{plan: plan},
 		fields: byKey(tables()...), moduleFields: byKey(moduleTables()...), clusterFields: byKey(clusterInfoFields, messageFields),
 		sentinelFields: byKey(sentinelFields),
 	}, nil
@@ -109,8 +141,11 @@ func (c *Collector) Collect(ctx context.Context, w *collector.Writer) error {
 	w.Add(up, 1)
 	w.Part(partServer, func() error { return c.own.write(w, "") })
 	for _, r := range c.readers {
-		w.Part(r.name, func() error { return r.write(c, w, s) })
+		if r.write != nil {
+			w.Part(r.name, func() error { return r.write(c, w, s) })
+		}
 	}
+	c.lookAtKeys(ctx, w, s)
 	return nil
 }
 

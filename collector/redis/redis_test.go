@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -46,7 +47,7 @@ func TestFamilies(t *testing.T) {
 	c := collect(t, redis.Options{Config: target(r.URL)})
 	collectortest.Text(t, c) // so that our own commands are in the statistics
 	got := families(t, collectortest.Text(t, c))
-	const golden = "testdata/families.txt"
+	golden := "testdata/families" + variant() + ".txt"
 	if *update {
 		if err := os.WriteFile(golden, []byte(strings.Join(got, "\n")+"\n"), 0o644); err != nil {
 			t.Fatal(err)
@@ -88,24 +89,26 @@ func TestValues(t *testing.T) {
 	}
 	o := scraper(t, target(r.URL)).Scrape(enough)
 	wantUp(t, o)
+	if since(t, r, 7) {
+		wantSamples(t, o, map[string]string{
+			`redis_commands_rejected_calls_total{cmd="incr"}`: "1", `redis_errors_total{err="ERR"}`: "1", `redis_max_clients`: "77",
+		})
+	}
 	for series, want := range map[string]string{
-		`redis_db_keys{db="db0"}`:                         "2",
-		`redis_db_keys_expiring{db="db0"}`:                "1",
-		`redis_db_keys{db="db2"}`:                         "0",
-		`redis_db_keys{db="db3"}`:                         "",
-		`redis_keyspace_hits_total`:                       "1",
-		`redis_keyspace_misses_total`:                     "1",
-		`redis_commands_total{cmd="set"}`:                 "2",
-		`redis_commands_rejected_calls_total{cmd="incr"}`: "1",
-		`redis_errors_total{err="ERR"}`:                   "1",
-		`redis_memory_max_bytes`:                          "1.048576e+07",
-		`redis_config_maxmemory`:                          "1.048576e+07",
-		`redis_config_maxclients`:                         "77",
-		`redis_max_clients`:                               "77",
-		`redis_rdb_last_bgsave_status`:                    "1",
-		`redis_master_repl_offset`:                        "0",
-		`redis_connected_slaves`:                          "0",
-		`redis_slowlog_length`:                            "0",
+		`redis_db_keys{db="db0"}`:          "2",
+		`redis_db_keys_expiring{db="db0"}`: "1",
+		`redis_db_keys{db="db2"}`:          "0",
+		`redis_db_keys{db="db3"}`:          "",
+		`redis_keyspace_hits_total`:        "1",
+		`redis_keyspace_misses_total`:      "1",
+		`redis_commands_total{cmd="set"}`:  "2",
+		`redis_memory_max_bytes`:           "1.048576e+07",
+		`redis_config_maxmemory`:           "1.048576e+07",
+		`redis_config_maxclients`:          "77",
+		`redis_rdb_last_bgsave_status`:     "1",
+		`redis_master_repl_offset`:         "0",
+		`redis_connected_slaves`:           "0",
+		`redis_slowlog_length`:             "0",
 		`redis_config_client_output_buffer_limit_bytes{class="pubsub",limit="hard"}`:            "3.3554432e+07",
 		`redis_config_client_output_buffer_limit_bytes{class="pubsub",limit="soft"}`:            "8.388608e+06",
 		`redis_config_client_output_buffer_limit_overcome_seconds{class="pubsub",limit="soft"}`: "60",
@@ -153,25 +156,39 @@ func TestReplica(t *testing.T) {
 	eventually(t, "the link to go down", func() bool { return s.Scrape(enough).Sample(link) == "0" })
 }
 
-// TestThousandScrapes holds one round trip per scrape and one connection for all.
-func TestThousandScrapes(t *testing.T) {
-	r := server(t)
-	before := clients(t, r.Addr)
+// TestManyScrapes holds one round trip per scrape, one connection for all, and memory and goroutines that do not
+// grow.
+func TestManyScrapes(t *testing.T) {
+	r := start(t, stack.RedisOptions{})
+	do(t, r.Addr, "SET queue 1")
 	proxy := collectortest.NewProxy(t, r.Addr)
-	s := scraper(t, target("redis://"+proxy.Addr))
+	cfg := target("redis://" + proxy.Addr)
+	cfg.ClientList = true
+	s := scraper(t, cfg)
 	first := s.Scrape(enough)
 	wantUp(t, first)
-	cold := proxy.Traffic()
-	const n = 1000
-	for range n {
+	for range 100 {
 		wantUp(t, s.Scrape(enough))
+	}
+	cold, goroutines, heap := proxy.Traffic(), runtime.NumGoroutine(), heapInUse()
+	n := collectortest.ManyScrapes()
+	for range n {
+		if o := s.Scrape(enough); o.Sample("redis_up") != "1" {
+			t.Fatal("the server is down")
+		}
 	}
 	got := proxy.Traffic()
 	if got.Trips-cold.Trips != n || got.Connections != 1 {
 		t.Errorf("%d scrapes took %d round trips and %d connections", n, got.Trips-cold.Trips, got.Connections)
 	}
-	if now := clients(t, r.Addr); now != before+1 {
-		t.Errorf("%d connections of ours, want %d", now, before+1)
+	if now := clients(t, r.Addr); now != 1 {
+		t.Errorf("%d connections of ours, want 1", now)
+	}
+	if now := runtime.NumGoroutine(); now > goroutines {
+		t.Errorf("%d goroutines, %d before", now, goroutines)
+	}
+	if now := heapInUse(); now > heap+1<<20 {
+		t.Errorf("%d bytes in use, %d before", now, heap)
 	}
 	if log := s.Log(); len(log) > 0 {
 		t.Errorf("logged %q", log)
@@ -180,6 +197,36 @@ func TestThousandScrapes(t *testing.T) {
 	if a, b := first.Sample(start), s.Scrape(enough).Sample(start); a == "" || a != b {
 		t.Errorf("the start time was %s and is %s", a, b)
 	}
+}
+
+func heapInUse() int {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
+}
+
+// TestFiftyRestarts holds one connection and no growth across restarts of the server.
+func TestFiftyRestarts(t *testing.T) {
+	r := start(t, stack.RedisOptions{})
+	port := r.Port
+	cfg := always(target(r.URL))
+	cfg.CheckKeys = []string{"k*"}
+	s := scraper(t, cfg)
+	wantUp(t, s.Scrape(enough))
+	goroutines := runtime.NumGoroutine()
+	for i := range 50 {
+		stop(t, r)
+		if i%10 == 0 {
+			wantDown(t, s.Scrape(enough), "refused")
+		}
+		r = start(t, stack.RedisOptions{Port: port})
+		wantUp(t, s.Scrape(enough))
+	}
+	if n := clients(t, r.Addr); n != 1 {
+		t.Errorf("%d connections of ours, want 1", n)
+	}
+	eventually(t, "goroutines to end", func() bool { return runtime.NumGoroutine() <= goroutines+2 }) // of the server's own
 }
 
 func TestFilesAreReadAtEachConnect(t *testing.T) {

@@ -49,6 +49,19 @@ func (c *cursor) take() cursor {
 	return cursor{start[:len(start)-len(c.rest)]}
 }
 
+// whole reports whether a reply has all that it says it has.
+func whole(reply string) bool {
+	c := cursor{reply}
+	for pending := 1; pending > 0; pending-- {
+		kind, _, n := c.head()
+		if kind == 0 || n > len(c.rest) {
+			return false
+		}
+		pending += n
+	}
+	return c.rest == ""
+}
+
 // text reads a string or a number; an array, an error or a null reads as "".
 func (c *cursor) text() string {
 	one := c.take()

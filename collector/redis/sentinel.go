@@ -101,7 +101,7 @@ func (c *Collector) learnMasters(s *scrape) {
 	if reply, ok, err := s.heard.get(sentinelMasters); ok && err == nil {
 		c.known.masters = c.known.masters[:0]
 		for _, m := range masters(reply) {
-			c.known.masters = append(c.known.masters, strings.Clone(m.name))
+			c.known.masters = append(c.known.masters, m.name)
 		}
 	}
 }
@@ -113,14 +113,12 @@ type master struct {
 }
 
 func masters(reply cursor) (list []master) {
-	reply.elements(func(one cursor) {
-		m := master{fields: make(map[string]string)}
-		one.pairs(func(name string, value cursor) { m.fields[name] = value.text() })
-		m.name, m.address = m.fields["name"], m.fields["ip"]+":"+m.fields["port"]
+	for _, fields := range dictionaries(reply) {
+		m := master{fields["name"], fields["ip"] + ":" + fields["port"], fields}
 		if m.name != "" && len(list) < mostMasters {
 			list = append(list, m)
 		}
-	})
+	}
 	return list
 }
 
@@ -216,12 +214,7 @@ func (s *scrape) peers(c command) (list []map[string]string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	reply.elements(func(one cursor) {
-		fields := make(map[string]string)
-		one.pairs(func(name string, value cursor) { fields[name] = value.text() })
-		list = append(list, fields)
-	})
-	return list, nil
+	return dictionaries(reply), nil
 }
 
 // healthy counts those that are not held to be down.

@@ -80,10 +80,19 @@ type settings struct {
 // settingsCommands asks for the parameters, unless they are known.
 func (c *Collector) settingsCommands(s *scrape) []command {
 	k := &c.known
-	if k.sentinel || k.settings.values != nil && s.now.Sub(k.settings.at) < readAgain && (s.info == nil || k.settings.sets == k.sets(s)) {
+	if k.sentinel || k.settings.values != nil && s.now.Sub(k.settings.at) < readAgain && !k.settingsChanged(s) {
 		return nil
 	}
 	return k.configGets()
+}
+
+// settingsChanged reports whether INFO, once it is there, tells that somebody may have set a parameter.
+func (k *known) settingsChanged(s *scrape) bool {
+	if s.info == nil {
+		return false
+	}
+	n, ok := k.sets(s)
+	return ok && n != k.settings.sets
 }
 
 // configGets returns one command for all parameters, or one for each before Redis 7.
@@ -108,13 +117,13 @@ func (k *known) configGets() []command {
 }
 
 // sets returns a count that changes whenever somebody sets a parameter. Before Redis 7 it counts every use of CONFIG.
-func (k *known) sets(s *scrape) float64 {
+func (k *known) sets(s *scrape) (n float64, ok bool) {
 	cmd := "config"
 	if k.version.since(7, 0) {
 		cmd = "config|set"
 	}
-	c, _ := s.callsOf(cmd)
-	return c.n
+	c, ok := s.callsOf(cmd)
+	return c.n, ok
 }
 
 // learnSettings takes the replies of CONFIG GET, if it was asked for.
@@ -132,7 +141,8 @@ func (k *known) learnSettings(s *scrape) error {
 		}
 		reply.pairs(func(name string, value cursor) { values[strings.Clone(name)] = strings.Clone(value.text()) })
 	}
-	k.settings = settings{values: values, at: s.now, sets: k.sets(s)}
+	k.settings = settings{values: values, at: s.now}
+	k.settings.sets, _ = k.sets(s)
 	if !k.version.since(7, 0) {
 		k.settings.sets += float64(len(commands)) // ours, after INFO
 	}

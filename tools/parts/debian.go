@@ -143,10 +143,12 @@ func prepareDebian(ctx context.Context, out io.Writer, cache string) error {
 type aptClient struct {
 	dir      string
 	args     []string
-	warnings string // what it said of the package lists; it goes on without those that it could not read
+	also     []string // packages to unpack besides what neededPackages gives
+	warnings string   // what it said of the package lists; it goes on without those that it could not read
 }
 
-func newAPT(ctx context.Context, out io.Writer, cache string) (*aptClient, error) {
+// newAPT reads the package lists of the machine's sources, or of those that the further options name.
+func newAPT(ctx context.Context, out io.Writer, cache string, options ...string) (*aptClient, error) {
 	for _, tool := range []string{"apt-get", "dpkg"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			return nil, errors.New(tool + " not found: servers can only be fetched on Debian and its relatives")
@@ -168,6 +170,9 @@ func newAPT(ctx context.Context, out io.Writer, cache string) (*aptClient, error
 		"-o", "Acquire::Languages=none",
 		"-o", "Acquire::Retries=3",
 	}}
+	for _, o := range options {
+		a.args = append(a.args, "-o", o)
+	}
 	for _, d := range []string{"state/lists/partial", "cache/archives/partial"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
 			return nil, errors.Join(err, a.close())
@@ -212,7 +217,7 @@ func (a *aptClient) unpack(ctx context.Context, d debianPart, root string) error
 	if err != nil {
 		return err
 	}
-	if _, err := a.get(ctx, debs, append([]string{"download"}, pkgs...)...); err != nil {
+	if _, err := a.get(ctx, debs, slices.Concat([]string{"download"}, pkgs, a.also)...); err != nil {
 		return err
 	}
 	files, err := filepath.Glob(filepath.Join(debs, "*.deb"))

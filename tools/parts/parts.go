@@ -21,7 +21,10 @@ import (
 // the cached copies are used even where servers are installed.
 const ForceCacheVar = "CHRONOOPS_FORCE_CACHE"
 
-const hint = "run `make prepare` (go run ./tools/prepare)"
+const (
+	hint    = "run `make prepare` (go run ./tools/prepare)"
+	hintAll = "run `go run ./tools/prepare -all`"
+)
 
 // Program is an executable together with the environment variables that it needs.
 type Program struct {
@@ -64,16 +67,16 @@ func Find(name string) (Program, error) {
 
 // Prepare gets every program that is missing and that the tests and the demo use every day, and says on out what it does.
 func Prepare(ctx context.Context, out io.Writer) error {
-	return prepare(ctx, out, EverydayPostgres())
+	return prepare(ctx, out, EverydayPostgres(), nil)
 }
 
 // PrepareAll also gets what is used by targets of its own.
 func PrepareAll(ctx context.Context, out io.Writer) error {
-	return prepare(ctx, out, PostgresMajors())
+	return prepare(ctx, out, PostgresMajors(), RedisVersions())
 }
 
-func prepare(ctx context.Context, out io.Writer, majors []int) error {
-	if complete(majors) {
+func prepare(ctx context.Context, out io.Writer, postgres []int, redis []string) error {
+	if complete(postgres, redis) {
 		return nil
 	}
 	cache, err := cacheDir()
@@ -92,7 +95,10 @@ func prepare(ctx context.Context, out io.Writer, majors []int) error {
 	if err := prepareDebian(ctx, out, cache); err != nil {
 		return err
 	}
-	if err := preparePostgres(ctx, out, cache, majors); err != nil {
+	if err := preparePostgres(ctx, out, cache, postgres); err != nil {
+		return err
+	}
+	if err := prepareRedis(ctx, out, cache, redis); err != nil {
 		return err
 	}
 	for _, b := range builtParts {
@@ -103,12 +109,16 @@ func prepare(ctx context.Context, out io.Writer, majors []int) error {
 	return nil
 }
 
-func complete(majors []int) bool {
-	if slices.ContainsFunc(majors, func(major int) bool {
-		_, _, err := Postgres(major)
-		return err != nil
-	}) {
-		return false
+func complete(postgres []int, redis []string) bool {
+	for _, major := range postgres {
+		if _, _, err := Postgres(major); err != nil {
+			return false
+		}
+	}
+	for _, version := range redis {
+		if _, err := Redis(version); err != nil {
+			return false
+		}
 	}
 	var names []string
 	for _, d := range debianParts {

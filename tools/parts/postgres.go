@@ -85,7 +85,7 @@ func hintFor(major int) string {
 	if slices.Contains(EverydayPostgres(), major) {
 		return hint
 	}
-	return "run `go run ./tools/prepare -all`"
+	return hintAll
 }
 
 // namedPostgres reads the value of PostgresVar; empty stands for no version.

@@ -2,11 +2,8 @@ package stack
 
 import (
 	"errors"
-	"fmt"
-	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -85,38 +82,4 @@ func sweep(base string) {
 		}
 		f.Close()
 	}
-}
-
-// FreePort returns a TCP port of 127.0.0.1 that nothing listened on a moment ago.
-func FreePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("find a free port: %w", err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
-}
-
-// onPort runs start with the wanted port, or with a free one; a free one that was taken meanwhile is replaced.
-func onPort(wanted int, start func(port int) (*Server, error)) (*Server, int, error) {
-	if wanted != 0 {
-		s, err := start(wanted)
-		return s, wanted, err
-	}
-	var failed error
-	for range 3 {
-		port, err := FreePort()
-		if err != nil {
-			return nil, 0, err
-		}
-		s, err := start(port)
-		if err == nil {
-			return s, port, nil
-		}
-		failed = err
-		if !strings.Contains(strings.ToLower(err.Error()), "address already in use") {
-			break
-		}
-	}
-	return nil, 0, failed
 }

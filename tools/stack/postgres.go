@@ -179,8 +179,9 @@ func postgresArgs(dir string, port int, o PostgresOptions) []string {
 		"synchronous_commit":         "off",
 		"full_page_writes":           "off",
 		"shared_buffers":             "16MB",
-		"dynamic_shared_memory_type": "mmap", // in the data directory, which is removed even after a killed server
-		"jit":                        "off",  // its compiler is not among the cached packages
+		"dynamic_shared_memory_type": "mmap",          // in the data directory, which is removed even after a killed server
+		"password_encryption":        "scram-sha-256", // the default since 14
+		"jit":                        "off",           // its compiler is not among the cached packages
 	}
 	if o.Statements {
 		all["shared_preload_libraries"] = "pg_stat_statements"

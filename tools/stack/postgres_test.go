@@ -13,20 +13,13 @@ import (
 
 	"github.com/chronoops/chronoops/tools/parts"
 	"github.com/chronoops/chronoops/tools/stack"
+	"github.com/chronoops/chronoops/tools/stack/stacktest"
 )
 
 func postgres(t *testing.T, o stack.PostgresOptions) *stack.Postgres {
 	t.Helper()
 	p, err := stack.StartPostgres(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := p.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	return p
+	return stacktest.Run(t, p, err)
 }
 
 // ask returns the one value that a query gives.
@@ -88,6 +81,21 @@ func TestPostgresAdmitsWhomItIsTold(t *testing.T) {
 		if refused, ok := errors.AsType[*pgconn.PgError](err); !ok || refused.Code != c.code {
 			t.Errorf("%s: %v, want code %s", name, err, c.code)
 		}
+	}
+}
+
+func TestPostgresKeepsALogicalSlot(t *testing.T) {
+	t.Parallel()
+	p := postgres(t, stack.PostgresOptions{Settings: map[string]string{"wal_level": "logical"}})
+	err := p.Exec(t.Context(), "postgres",
+		"SELECT pg_create_logical_replication_slot('decoding', 'pgoutput')",
+		"CREATE TABLE t AS SELECT generate_series(1, 1000) AS n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const retained = "SELECT pg_current_wal_insert_lsn() > confirmed_flush_lsn FROM pg_replication_slots WHERE slot_type = 'logical'"
+	if got := ask(t, p.URL, retained); got != "true" {
+		t.Errorf("the slot retains what was written: %s", got)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -37,11 +38,8 @@ func StartStandby(ctx context.Context, primary *Postgres, o StandbyOptions) (*Po
 		// How soon it looks again for a primary that was gone.
 		"wal_retrieve_retry_interval": "200ms",
 	}
-	for _, more := range []map[string]string{primary.options.Settings, o.Settings} {
-		for name, value := range more {
-			settings[name] = value
-		}
-	}
+	maps.Copy(settings, primary.options.Settings)
+	maps.Copy(settings, o.Settings)
 	options := primary.options
 	options.Port, options.Settings = o.Port, settings
 	s, err := startPostgres(ctx, primary.programs, options, func(ctx context.Context, p *Postgres) error {

@@ -11,20 +11,13 @@ import (
 
 	"github.com/chronoops/chronoops/tools/parts"
 	"github.com/chronoops/chronoops/tools/stack"
+	"github.com/chronoops/chronoops/tools/stack/stacktest"
 )
 
 func standby(t *testing.T, primary *stack.Postgres, o stack.StandbyOptions) *stack.Postgres {
 	t.Helper()
 	s, err := stack.StartStandby(t.Context(), primary, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
+	return stacktest.Run(t, s, err)
 }
 
 func TestStandby(t *testing.T) {

@@ -51,7 +51,7 @@ func digest(t *testing.T, dir string) map[string]string {
 }
 
 func TestSameFilesEachTime(t *testing.T) {
-	one, two := t.TempDir(), t.TempDir()
+	one, two := Dir(t), Dir(t)
 	for _, dir := range []string{one, two} {
 		if _, err := Large(dir, Size{CPUs: 8, Disks: 30, Interfaces: 12, Mounts: 30}); err != nil {
 			t.Fatal(err)
@@ -64,7 +64,7 @@ func TestSameFilesEachTime(t *testing.T) {
 
 func TestRefusesOddSizes(t *testing.T) {
 	for _, cpus := range []int{0, -4, 6} {
-		if _, err := Large(t.TempDir(), Size{CPUs: cpus}); err == nil {
+		if _, err := Large(Dir(t), Size{CPUs: cpus}); err == nil {
 			t.Errorf("%d CPUs were accepted", cpus)
 		}
 	}

@@ -48,7 +48,7 @@ func interfaces(t *testing.T, p hosttest.Paths) string {
 // the families are those of the golden file.
 func TestNodeExporterReadsTheMachines(t *testing.T) {
 	const golden = "testdata/families.txt"
-	small, err := hosttest.Small(t.TempDir())
+	small, err := hosttest.Small(hosttest.Dir(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func TestNodeExporterReadsTheMachines(t *testing.T) {
 	if diff := cmp.Diff(string(want), got); diff != "" {
 		t.Errorf("small machine (-want +got):\n%s", diff)
 	}
-	large, err := hosttest.Large(t.TempDir(), hosttest.Size{CPUs: 16, Disks: 40, Interfaces: 40, Mounts: 100})
+	large, err := hosttest.Large(hosttest.Dir(t), hosttest.Size{CPUs: 16, Disks: 40, Interfaces: 40, Mounts: 100})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,7 +54,7 @@ func sensors(t *tree, cpus int) {
 		in0_input 781
 		in0_label vddgfx
 		temp1_input 42000
-		temp1_label edge
+		temp1_label edge |
 		pwm1_enable 2
 	`)
 	chip("LNXSYSTM:00/LNXSYBUS:00/ACPI000D:00", "/hwmon/", "power_meter", `
