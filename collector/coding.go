@@ -27,7 +27,7 @@ const (
 )
 
 // negotiateCoding returns the coding that the values of Accept-Encoding give the greatest weight (RFC 9110, section
-// 12.5.3), identity if none is acceptable.
+// 12.5.3), identity if none is acceptable. A client that takes anything may still not know zstd, which is the youngest.
 func negotiateCoding(headers []string) coding {
 	const unlisted = -1
 	zstd, gzip, identity, rest := float64(unlisted), float64(unlisted), float64(unlisted), float64(unlisted)
@@ -52,7 +52,7 @@ func negotiateCoding(headers []string) coding {
 		coding coding
 		weight float64
 	}{{codingZstd, zstd}, {codingGzip, gzip}, {codingIdentity, identity}} {
-		if c.weight == unlisted {
+		if c.weight == unlisted && c.coding != codingZstd {
 			c.weight = rest
 		}
 		if c.weight > most {

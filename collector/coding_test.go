@@ -29,7 +29,9 @@ func TestNegotiateCoding(t *testing.T) {
 		"gzip; q=0.0":                         codingIdentity,
 		"gzip ; Q = 0.5":                      codingGzip,
 		"gzip;q=0.001":                        codingGzip,
-		"*":                                   codingZstd,
+		"*":                                   codingGzip,
+		"*, zstd;q=0.5":                       codingGzip,
+		"*;q=0.5, zstd":                       codingZstd,
 		"*;q=0":                               codingIdentity, // nothing is acceptable, and something has to be sent
 		"zstd;q=0, *":                         codingGzip,
 		"zstd;q=0, *;q=0.5, identity":         codingIdentity,

@@ -96,7 +96,7 @@ func (e *Exposer) serve(w http.ResponseWriter, r *http.Request, s *Set) int {
 				" are in flight (--web.max-requests)")
 		}
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), scrapeTimeout(r.Header.Get(timeoutHeader), e.o.TimeoutOffset))
+	ctx, cancel := e.bounded(r)
 	defer cancel()
 	var query Query
 	if r.URL.RawQuery != "" {
@@ -111,6 +111,11 @@ func (e *Exposer) serve(w http.ResponseWriter, r *http.Request, s *Set) int {
 		e.requests.failed(causeGathering)
 	}
 	return e.answer(w, r, snap)
+}
+
+// bounded is the request's context with the deadline of its scrape.
+func (e *Exposer) bounded(r *http.Request) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(r.Context(), scrapeTimeout(r.Header.Get(timeoutHeader), e.o.TimeoutOffset))
 }
 
 func refuse(w http.ResponseWriter, code int, why string) int {

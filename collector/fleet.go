@@ -35,16 +35,16 @@ const (
 
 // Fleet keeps a Unit for each server of a target that is scraped.
 type Fleet struct {
-	o FleetOptions
+	o     FleetOptions
+	alive context.Context
+	end   context.CancelFunc
 
-	finding sync.Mutex // held while searching
-
-	mu      sync.Mutex
-	closed  bool
-	members map[string]*fleetMember
-	tried   time.Time
-	failing string // why the last search failed
-	closing sync.WaitGroup
+	mu        sync.Mutex
+	members   map[string]*fleetMember
+	tried     time.Time
+	failing   string         // why the last search failed
+	searching chan struct{}  // closed when the search under way has ended; nil if there is none
+	busy      sync.WaitGroup // the search, and members that are being closed
 }
 
 // FleetOptions are what a Fleet needs.
@@ -70,12 +70,14 @@ func NewFleet(o FleetOptions) *Fleet {
 		o.Now = time.Now
 	}
 	o.Logger = o.Logger.With("collector", o.Kind+"/"+o.Target)
-	return &Fleet{o: o, members: make(map[string]*fleetMember)}
+	f := &Fleet{o: o, members: make(map[string]*fleetMember)}
+	f.alive, f.end = context.WithCancel(context.Background())
+	return f
 }
 
 // Announcements returns the members for /sd, by address.
 func (f *Fleet) Announcements(ctx context.Context) (list []Announcement, itself string) {
-	f.search(ctx, findEvery)
+	f.await(ctx, findEvery)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, address := range slices.Sorted(maps.Keys(f.members)) {
@@ -96,12 +98,13 @@ func (f *Fleet) Lookup(ctx context.Context, name string, newSet func(*Unit) (*Se
 	if !ok {
 		return nil
 	}
-	f.search(ctx, findAtLeast)
 	set, known := f.lookup(address, newSet)
-	if !known {
-		f.search(ctx, findEvery)
-		set, _ = f.lookup(address, newSet)
+	if known {
+		f.search(findAtLeast) // for later: what hangs in it must not hold up this scrape
+		return set
 	}
+	f.await(ctx, findEvery)
+	set, _ = f.lookup(address, newSet)
 	return set
 }
 
@@ -109,7 +112,7 @@ func (f *Fleet) lookup(address string, newSet func(*Unit) (*Set, error)) (set *S
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	m, ok := f.members[address]
-	if !ok || f.closed {
+	if !ok {
 		return nil, false
 	}
 	if m.set == nil {
@@ -135,26 +138,44 @@ func (f *Fleet) open(m *fleetMember, newSet func(*Unit) (*Set, error)) error {
 	return nil
 }
 
-// search finds the members anew if the last search is as old as that. If it fails the members stay as they are.
-func (f *Fleet) search(ctx context.Context, old time.Duration) {
-	f.finding.Lock()
-	defer f.finding.Unlock()
-	f.mu.Lock()
-	fresh := f.closed || !f.tried.IsZero() && f.o.Now().Sub(f.tried) < old
-	f.mu.Unlock()
-	if fresh {
-		return
+// await finds the members anew if the last search is as old as that, or as long as ctx allows.
+func (f *Fleet) await(ctx context.Context, old time.Duration) {
+	if done := f.search(old); done != nil {
+		select {
+		case <-done:
+		case <-ctx.Done():
+		}
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), findWithin) // others wait for the outcome, too
+}
+
+// search begins to find the members anew if the last search is as old as that. It returns what is closed at the end of the
+// search under way, nil if there is none.
+func (f *Fleet) search(old time.Duration) <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.searching == nil && f.alive.Err() == nil && (f.tried.IsZero() || f.o.Now().Sub(f.tried) >= old) {
+		f.searching = make(chan struct{})
+		f.busy.Go(f.find)
+	}
+	return f.searching
+}
+
+// find replaces the members by those that are found now. If it fails they stay as they are.
+func (f *Fleet) find() {
+	ctx, cancel := context.WithTimeout(f.alive, findWithin)
 	defer cancel()
 	found, err := f.o.Finder.Find(ctx)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.tried = f.o.Now()
-	f.note(err)
-	if err == nil && !f.closed {
-		f.take(found[:min(len(found), mostMembers)])
+	if f.alive.Err() == nil {
+		f.note(err)
+		if err == nil {
+			f.take(found[:min(len(found), mostMembers)])
+		}
 	}
+	close(f.searching)
+	f.searching = nil
 }
 
 // note logs what began to fail, fails otherwise than before, or works again.
@@ -181,7 +202,7 @@ func (f *Fleet) take(found []Member) {
 	}
 	for address, m := range f.members {
 		if now[address] == nil && m.close != nil {
-			f.closing.Go(m.close) // It waits for a scrape that is under way.
+			f.busy.Go(m.close) // It waits for a scrape that is under way.
 		}
 	}
 	f.members = now
@@ -190,7 +211,7 @@ func (f *Fleet) take(found []Member) {
 // Close closes all members; none is found any more.
 func (f *Fleet) Close() {
 	f.mu.Lock()
-	f.closed = true
+	f.end()
 	members := f.members
 	f.members = nil
 	f.mu.Unlock()
@@ -199,5 +220,5 @@ func (f *Fleet) Close() {
 			m.close()
 		}
 	}
-	f.closing.Wait()
+	f.busy.Wait()
 }

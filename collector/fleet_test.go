@@ -123,6 +123,7 @@ func TestFleet(t *testing.T) {
 		for range 10 {
 			time.Sleep(time.Minute)
 			lookup("cache@d:1")
+			synctest.Wait()
 		}
 		if n := finder.asked - asked; n != 2 {
 			t.Errorf("searched %d times in ten minutes of scrapes, want 2", n)
@@ -138,6 +139,56 @@ func TestFleet(t *testing.T) {
 		}
 	})
 }
+
+// A search that hangs holds up neither scrapes of members that are known nor anybody beyond their deadline.
+func TestHungSearch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, finder, _ := testFleet()
+		finder.set(nil, "a:1")
+		names(f)
+		hung := hungFinder{finder}
+		f.o.Finder = hung
+		time.Sleep(findAtLeast)
+		took := func(what string, want time.Duration, fn func()) {
+			t.Helper()
+			start := time.Now()
+			fn()
+			if got := time.Since(start); got != want {
+				t.Errorf("%s took %v, want %v", what, got, want)
+			}
+		}
+		h := ProbeHandler{
+			Exposer: newTestExposer(ExposerOptions{}),
+			Lookup:  func(ctx context.Context, name string) *Set { return f.Lookup(ctx, name, setOf) },
+		}
+		probe := func(name string, code int) func() {
+			return func() {
+				t.Helper()
+				if w := get(h, "/probe?target="+name, timeoutHeader, "2"); w.Code != code {
+					t.Errorf("%s: %d %s", name, w.Code, w.Body)
+				}
+			}
+		}
+		took("the probe of a member", 0, probe("cache@a:1", 200))
+		took("the probe of an unknown one", 2*time.Second, probe("cache@b:1", 404))
+		took("another probe of the member", 0, probe("cache@a:1", 200))
+		took("the list", findWithin-2*time.Second, func() {
+			if got := names(f); got != "cache@a:1 | cache@a:1" {
+				t.Errorf("announced %s", got)
+			}
+		})
+		took("the probe of an unknown one just after", 0, probe("cache@b:1", 404))
+		time.Sleep(findEvery)
+		go names(f)
+		synctest.Wait()
+		took("closing", 0, f.Close)
+	})
+}
+
+// hungFinder finds nothing before it is told to end.
+type hungFinder struct{ *fleetFinder }
+
+func (hungFinder) Find(ctx context.Context) ([]Member, error) { <-ctx.Done(); return nil, ctx.Err() }
 
 // TestFleetSearchesOnce has many scrapes that come while the first search is slow.
 func TestFleetSearchesOnce(t *testing.T) {

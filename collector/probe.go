@@ -30,12 +30,14 @@ func (h ProbeHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case len(q["target"]) > 1:
 		http.Error(w, "more than one target: give one", http.StatusBadRequest)
 	default:
-		set := h.Lookup(r.Context(), target)
+		ctx, cancel := h.Exposer.bounded(r) // what it takes to find the target is taken off the scrape
+		defer cancel()
+		set := h.Lookup(ctx, target)
 		if set == nil {
 			http.Error(w, "unknown target "+strconv.Quote(target)+": configure it under targets, /sd lists those there are",
 				http.StatusNotFound)
 			return
 		}
-		h.Exposer.Serve(w, r, set)
+		h.Exposer.Serve(w, r.WithContext(ctx), set)
 	}
 }

@@ -3,6 +3,7 @@ package collector
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -56,6 +57,23 @@ func NewSet(units []*Unit, o SetOptions) (*Set, error) {
 	}
 	s.all = s.answers(s.enabled)
 	return s, nil
+}
+
+// checkParts refuses part names that could not be selected or reported apart.
+func checkParts(units []*Unit) error {
+	owner := make(map[string]string)
+	for _, u := range units {
+		for _, p := range u.parts {
+			if p.Name == "" {
+				return fmt.Errorf("collector %s has a part without a name", u.name)
+			}
+			if other, ok := owner[p.Name]; ok {
+				return fmt.Errorf("collectors %s and %s both have the part %q: serve one of them by /probe only", other, u.name, p.Name)
+			}
+			owner[p.Name] = u.name
+		}
+	}
+	return nil
 }
 
 // Enabled returns the names of the parts that are on.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"runtime/debug"
 	"slices"
@@ -244,21 +243,4 @@ func (u *Unit) guarded(ctx context.Context) (err error) {
 		}
 	}()
 	return u.c.Collect(ctx, u.w)
-}
-
-// checkParts refuses part names that could not be selected or reported apart.
-func checkParts(units []*Unit) error {
-	owner := make(map[string]string)
-	for _, u := range units {
-		for _, p := range u.parts {
-			if p.Name == "" {
-				return fmt.Errorf("collector %s has a part without a name", u.name)
-			}
-			if other, ok := owner[p.Name]; ok {
-				return fmt.Errorf("collectors %s and %s both have the part %q: serve one of them by /probe only", other, u.name, p.Name)
-			}
-			owner[p.Name] = u.name
-		}
-	}
-	return nil
 }

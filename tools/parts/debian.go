@@ -133,7 +133,7 @@ func prepareDebian(ctx context.Context, out io.Writer, cache string) error {
 		}
 		fmt.Fprintf(out, "Getting %s: unpacking Debian's package into %s\n", d.name, d.root(cache))
 		if err := apt.unpack(ctx, d, d.root(cache)); err != nil {
-			return fmt.Errorf("get Debian's %s: %w%s\nis there a network? or install %s by hand", d.pkg, err, apt.warnings, d.name)
+			return fmt.Errorf("get Debian's %s: %w\nis there a network? or install %s by hand", d.pkg, err, d.name)
 		}
 	}
 	return nil
@@ -193,7 +193,11 @@ func newAPT(ctx context.Context, out io.Writer, cache string, options ...string)
 func (a *aptClient) close() error { return os.RemoveAll(a.dir) }
 
 func (a *aptClient) get(ctx context.Context, dir string, args ...string) (string, error) {
-	return run(a.command(ctx, dir, args...))
+	out, err := run(a.command(ctx, dir, args...))
+	if err != nil {
+		return "", fmt.Errorf("%w%s", err, a.warnings)
+	}
+	return out, nil
 }
 
 func (a *aptClient) command(ctx context.Context, dir string, args ...string) *exec.Cmd {
