@@ -54,7 +54,7 @@ func NewFilesystem(o Options) (*Filesystem, error) {
 	return &Filesystem{
 		o: o, skipMount: skipMount, skipFSType: skipFSType,
 		asker: asker{
-			root: o.RootFS, timeout: o.MountTimeout, log: o.Logger, statfs: statfs, calls: make(map[string]*statCall),
+			root: o.RootFS, timeout: o.MountTimeout, log: o.Logger, statfs: statfs, calls: make(map[place]*statCall),
 		},
 		// The mounts of process 1 are the host's even if this process has some of its own.
 		tables: []file{
@@ -83,22 +83,24 @@ func (f *Filesystem) Collect(ctx context.Context, w *collector.Writer) error {
 		if err != nil {
 			return err
 		}
-		points := make([]string, 0, len(mounts))
-		seen := make(map[string]bool, len(mounts)) // one point may have several mounts above each other
+		places := make([]place, 0, len(mounts))
+		at := make(map[string]int, len(mounts)) // one point may have several mounts, of which the last lies above
 		for _, m := range mounts {
-			if !seen[m.point] {
-				seen[m.point] = true
-				points = append(points, m.point)
+			i, seen := at[m.point]
+			if !seen {
+				i = len(places)
+				places, at[m.point] = append(places, place{}), i
 			}
+			places[i] = place{m.point, m.major, m.minor}
 		}
-		answers := f.ask(ctx, points)
+		answers := f.ask(ctx, places)
 		for _, m := range mounts {
 			if call, asked := answers[m.point]; asked {
 				record(w, m, call)
 			}
 		}
-		if n := len(points) - len(answers); n > 0 {
-			return fmt.Errorf("%d of %d mount points were not asked: too many others do not answer", n, len(points))
+		if n := len(places) - len(answers); n > 0 {
+			return fmt.Errorf("%d of %d mount points were not asked: too many others do not answer", n, len(places))
 		}
 		return nil
 	})

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -348,9 +349,9 @@ func TestManyStuckMounts(t *testing.T) {
 		}
 		release := make(chan struct{})
 		f.statfs = func(string, *unix.Statfs_t) error { <-release; return nil }
-		points := make([]string, 400)
+		points := make([]place, 400)
 		for i := range points {
-			points[i] = strings.Repeat("/x", i+1)
+			points[i].point = strings.Repeat("/x", i+1)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
@@ -366,6 +367,45 @@ func TestManyStuckMounts(t *testing.T) {
 			if call != nil {
 				t.Errorf("%s answered", p)
 			}
+		}
+		close(release)
+		synctest.Wait()
+	})
+}
+
+// TestStuckMountIsReplaced: what is mounted in place of a dead server's file system is asked although the call about that
+// never comes back.
+func TestStuckMountIsReplaced(t *testing.T) {
+	o := fixture(t)
+	synctest.Test(t, func(t *testing.T) {
+		f, err := NewFilesystem(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var alive atomic.Bool
+		release := make(chan struct{})
+		f.statfs = func(string, *unix.Statfs_t) error {
+			if !alive.Load() {
+				<-release
+			}
+			return nil
+		}
+		mounted := func(device, options string) string {
+			line := "30 1 " + device + " / /data rw - nfs4 server:/data " + options + "\n"
+			if err := os.WriteFile(f.tables[0].path, []byte(line), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			return collectortest.Text(t, f)
+		}
+		if text := mounted("0:50", "rw"); !strings.Contains(text, stuckError) {
+			t.Fatal(text)
+		}
+		alive.Store(true)
+		if text := mounted("0:50", "ro"); !strings.Contains(text, stuckError) {
+			t.Errorf("asked again:\n%s", text)
+		}
+		if text := mounted("0:51", "rw"); strings.Contains(text, stuckError) || !strings.Contains(text, "node_filesystem_size_bytes") {
+			t.Errorf("not asked:\n%s", text)
 		}
 		close(release)
 		synctest.Wait()
@@ -388,11 +428,11 @@ func TestStuckMountsAreBounded(t *testing.T) {
 			return nil
 		}
 		for i := range 50 {
-			points := []string{"/", "/srv"}
+			places := []place{{point: "/"}, {point: "/srv"}}
 			for j := range 40 { // too few for the time to run out
-				points = append(points, fmt.Sprintf("/dead/%d/%d", i, j))
+				places = append(places, place{point: fmt.Sprintf("/dead/%d/%d", i, j)})
 			}
-			answers := f.ask(t.Context(), append(points, "/last"))
+			answers := f.ask(t.Context(), append(places, place{point: "/last"}))
 			for _, point := range []string{"/", "/srv", "/last"} {
 				if answers[point] == nil {
 					t.Fatalf("scrape %d: %s does not answer", i, point)
@@ -407,7 +447,7 @@ func TestStuckMountsAreBounded(t *testing.T) {
 		if n := f.stuck(); n > 0 {
 			t.Errorf("%d calls hang after all have answered", n)
 		}
-		if answers := f.ask(t.Context(), []string{"/dead/0/0", "/new"}); answers["/new"] == nil || answers["/dead/0/0"] == nil {
+		if answers := f.ask(t.Context(), []place{{point: "/dead/0/0"}, {point: "/new"}}); answers["/new"] == nil || answers["/dead/0/0"] == nil {
 			t.Errorf("not asked again: %v", answers)
 		}
 	})

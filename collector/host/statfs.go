@@ -26,11 +26,14 @@ type asker struct {
 	log     *slog.Logger
 	statfs  func(path string, buf *unix.Statfs_t) error
 
-	answered map[string]bool // mount points that did in the last scrape
+	answered map[place]bool // in the last scrape
 
 	mu    sync.Mutex
-	calls map[string]*statCall // under way, by mount point
+	calls map[place]*statCall // under way
 }
+
+// place is a mount point and what is mounted there: after a dead server's, that may be another file system.
+type place struct{ point, major, minor string }
 
 // statCall is one call of statfs(2).
 type statCall struct {
@@ -49,15 +52,15 @@ func statfs(path string, buf *unix.Statfs_t) error {
 
 // ask returns for each mount point what it answered, nil if nothing in time. Mount points that there was no time to
 // ask are missing.
-func (a *asker) ask(ctx context.Context, points []string) map[string]*statCall {
+func (a *asker) ask(ctx context.Context, places []place) map[string]*statCall {
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
 	full := a.stuck() >= stuckAtMost
-	calls := make([]*statCall, len(points))
-	asked := make([]bool, len(points))
+	calls := make([]*statCall, len(places))
+	asked := make([]bool, len(places))
 	next := make(chan int)
 	var wg sync.WaitGroup
-	for range min(statWorkers, len(points)) {
+	for range min(statWorkers, len(places)) {
 		wg.Go(func() {
 			patience := time.NewTimer(statPatience)
 			defer patience.Stop()
@@ -65,7 +68,7 @@ func (a *asker) ask(ctx context.Context, points []string) map[string]*statCall {
 				if ctx.Err() != nil {
 					continue
 				}
-				calls[i], asked[i] = a.begin(points[i], full && !a.answered[points[i]])
+				calls[i], asked[i] = a.begin(places[i], full && !a.answered[places[i]])
 				if calls[i] == nil {
 					continue
 				}
@@ -78,23 +81,23 @@ func (a *asker) ask(ctx context.Context, points []string) map[string]*statCall {
 			}
 		})
 	}
-	for i := range points {
+	for i := range places {
 		next <- i
 	}
 	close(next)
 	wg.Wait()
 
-	answers := make(map[string]*statCall, len(points))
-	a.answered = make(map[string]bool, len(points))
-	for i, point := range points {
+	answers := make(map[string]*statCall, len(places))
+	a.answered = make(map[place]bool, len(places))
+	for i, p := range places {
 		if !asked[i] {
 			continue
 		}
-		answers[point] = nil
+		answers[p.point] = nil
 		if calls[i] != nil && calls[i].wait(ctx) {
-			answers[point], a.answered[point] = calls[i], true
+			answers[p.point], a.answered[p] = calls[i], true
 		} else if calls[i] != nil {
-			a.log.Warn("Mount point does not answer; it is not asked again until it does", "mountpoint", point)
+			a.log.Warn("Mount point does not answer; it is not asked again until it does", "mountpoint", p.point)
 		}
 	}
 	return answers
@@ -122,23 +125,23 @@ func (a *asker) stuck() int {
 	return len(a.calls)
 }
 
-// begin starts a call. It returns nil if one is still under way for that mount point, and false if there is none and
+// begin starts a call. It returns nil if one is still under way for that place, and false if there is none and
 // none may be started.
-func (a *asker) begin(point string, refuse bool) (*statCall, bool) {
+func (a *asker) begin(p place, refuse bool) (*statCall, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.calls[point] != nil {
+	if a.calls[p] != nil {
 		return nil, true
 	}
 	if refuse {
 		return nil, false
 	}
 	call := &statCall{done: make(chan struct{})}
-	a.calls[point] = call
+	a.calls[p] = call
 	go func() {
-		call.err = a.statfs(filepath.Join(a.root, point), &call.stat)
+		call.err = a.statfs(filepath.Join(a.root, p.point), &call.stat)
 		a.mu.Lock()
-		delete(a.calls, point)
+		delete(a.calls, p)
 		a.mu.Unlock()
 		close(call.done)
 	}()
