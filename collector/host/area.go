@@ -56,10 +56,14 @@ func partsOf(areas []area) []collector.Part {
 // Parts implements collector.Collector.
 func (g *Group) Parts() []collector.Part { return g.parts }
 
-// Collect implements collector.Collector. Files that do not exist mean that the host has nothing of that kind.
-func (g *Group) Collect(_ context.Context, w *collector.Writer) error {
+// Collect implements collector.Collector. Files that do not exist mean that the host has nothing of that kind. Areas that
+// there is no time for fail.
+func (g *Group) Collect(ctx context.Context, w *collector.Writer) error {
 	g.s.round++
 	for i, p := range g.parts {
+		if err := ctx.Err(); err != nil && w.Selected(p.Name) {
+			return fmt.Errorf("no time for %s and what comes after it: %w", p.Name, err)
+		}
 		w.Part(p.Name, func() error {
 			err := g.readers[i](w)
 			if isMissing(err) && !errors.Is(err, collector.ErrNoData) {

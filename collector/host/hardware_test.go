@@ -1,11 +1,14 @@
 package host
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -237,6 +240,29 @@ func TestMultipathStates(t *testing.T) {
 		node_dmmultipath_path_state{device="data",path="sda",state="running"} 1
 		node_dmmultipath_path_state{device="data",path="sdb",state="offline"} 1
 	`)
+}
+
+// TestSlowArea has an area that takes nearly all of the time: it costs what comes after it, and not what came before.
+func TestSlowArea(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var areas []area
+		for _, name := range []string{"first", "slow", "last"} {
+			f := gauge(name, "G.")
+			areas = append(areas, area{name: name, families: []*collector.Family{f}, open: func(*sources) (reader, error) {
+				return func(w *collector.Writer) error {
+					if name != "first" {
+						time.Sleep(collectortest.Timeout - 100*time.Millisecond)
+					}
+					w.Add(f, 1)
+					return nil
+				}, nil
+			}})
+		}
+		text, success := collectortest.Scrape(t, newTestGroup(t, newSources(Defaults()), areas))
+		if want := map[string]bool{"first": true, "slow": true, "last": false}; !maps.Equal(success, want) {
+			t.Errorf("success %v\n%s", success, text)
+		}
+	})
 }
 
 func TestNamedIsBounded(t *testing.T) {

@@ -147,18 +147,18 @@ func networkAreas() []area {
 	}
 }
 
-// hardwareAreas ask devices through sysfs, some of which take their time to answer.
+// hardwareAreas ask devices through sysfs, some of which take their time to answer; those that may take most come last.
 func hardwareAreas() []area {
 	return []area{
-		hwmonArea,
-		thermalArea,
-		powerArea,
-		raplArea,
 		dmiArea,
 		nvmeArea,
 		edacArea,
 		watchdogArea,
 		multipathArea,
+		raplArea,
+		powerArea,
+		thermalArea,
+		hwmonArea,
 	}
 }
 
