@@ -21,35 +21,45 @@ var multipathArea = area{
 	families: []*collector.Family{multipathInfo, multipathActive, multipathSize, multipathPaths, multipathUp, multipathDown, multipathState},
 }
 
+// mapped is what a device mapper volume is called.
+type mapped struct{ uuid, name string }
+
 // openMultipath reads /sys/block/dm-*. A path that does not tell its state counts as neither active nor failed.
 func openMultipath(s *sources) (reader, error) {
+	volumes := make(devices[mapped])
+	look := func(path string) (m mapped, err error) {
+		if m.uuid, err = s.attribute(path + "/dm/uuid"); err != nil || !m.isMultipath() {
+			return m, err
+		}
+		m.name, err = s.attribute(path + "/dm/name")
+		return m, err
+	}
 	return func(w *collector.Writer) error {
 		dir := s.sysPath("block")
 		names, err := s.dir(dir)
 		if err != nil {
 			return err
 		}
+		defer volumes.forget(s)
 		var failed failures
 		for _, name := range names {
 			if !strings.HasPrefix(name, "dm-") {
 				continue
 			}
-			uuid, err := s.attribute(dir + "/" + name + "/dm/uuid")
-			if failed.add(err) && strings.HasPrefix(uuid, "mpath-") {
-				s.recordMultipath(w, &failed, dir, name, uuid)
+			m, err := volumes.get(s, dir+"/"+name, look)
+			if failed.add(err) && m.isMultipath() {
+				s.recordMultipath(w, &failed, dir, name, m)
 			}
 		}
 		return failed.err()
 	}, nil
 }
 
-func (s *sources) recordMultipath(w *collector.Writer, failed *failures, dir, dm, uuid string) {
-	path := dir + "/" + dm
-	name, err := s.attribute(path + "/dm/name")
-	if !failed.add(err) {
-		return
-	}
-	w.Add(multipathInfo, 1, name, dm, uuid)
+func (m mapped) isMultipath() bool { return strings.HasPrefix(m.uuid, "mpath-") }
+
+func (s *sources) recordMultipath(w *collector.Writer, failed *failures, dir, dm string, m mapped) {
+	path, name := dir+"/"+dm, m.name
+	w.Add(multipathInfo, 1, name, dm, m.uuid)
 	if suspended, err := s.integer(path+"/dm/suspended", 10); failed.add(err) {
 		w.Add(multipathActive, bool01(suspended != 1), name, dm)
 	}
