@@ -37,7 +37,9 @@ func statFile(path string) (fileID, error) {
 	return idOf(&st), nil
 }
 
-func idOf(st *unix.Stat_t) fileID { return fileID{st.Dev, st.Ino, st.Size, st.Mtim, st.Ctim} }
+func idOf(st *unix.Stat_t) fileID {
+	return fileID{uint64(st.Dev), st.Ino, st.Size, st.Mtim, st.Ctim} //nolint:unconvert // Dev has 32 bits on some architectures
+}
 
 func (s *sources) rootFile(path string) *rootFile { return &rootFile{s: s, path: path} }
 
