@@ -91,7 +91,7 @@ func TestCPUFreqDriverComesLate(t *testing.T) {
 	for _, cpu := range []string{"cpu0", "cpu10"} {
 		f.remove("sys/devices/system/cpu/" + cpu + "/cpufreq")
 	}
-	if o := f.scrape(); o.Success["cpufreq"] {
+	if o := f.scrape(); o.Text != "" {
 		t.Fatal(o.Text)
 	}
 	driver := func(policy, frequency, governors string) {
@@ -151,7 +151,7 @@ func TestNoCPUFreq(t *testing.T) {
 	f := newKernelFixture(t, nil, cpufreqArea)
 	f.remove("sys/devices/system/cpu/cpu0/cpufreq")
 	f.remove("sys/devices/system/cpu/cpu10/cpufreq")
-	if o := f.scrape(); o.Success["cpufreq"] || o.Text != "" {
+	if o := f.scrape(); !o.Success["cpufreq"] || o.Text != "" {
 		t.Errorf("%v\n%s", o.Success, o.Text)
 	}
 }

@@ -159,9 +159,6 @@ func (f *cpuFreq) record(w *collector.Writer) error {
 		}
 		f.version, f.readAll = version, f.s.now()
 	}
-	if len(f.policies) == 0 {
-		return collector.ErrNoData
-	}
 	err = f.read(all)
 	for _, p := range f.policies {
 		p.record(w)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"os"
 	"path"
 	"slices"
 	"testing"
@@ -108,10 +109,7 @@ func TestMadeUpMachine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := Defaults()
-	o.ProcFS, o.SysFS, o.RootFS, o.UdevData = paths.Proc, paths.Sys, paths.Root, paths.Udev
-	o.TextfileDirs = []string{paths.Textfile}
-	got := ours(t, hostCollectors(t, o))
+	got := ours(t, hostCollectors(t, optionsOver(paths)))
 	want := theirs(t, hosttest.NodeExporter(t, paths.Flags()...))
 
 	for _, w := range want.Families() {
@@ -175,6 +173,58 @@ func TestThisHostAsNodeExporter(t *testing.T) {
 	for _, key := range slices.Sorted(maps.Keys(open)) {
 		t.Error(open[key])
 	}
+}
+
+// TestSuccessAsNodeExporter: alerts on node_scrape_collector_success go on as they did, on this host and on one that
+// has nothing.
+func TestSuccessAsNodeExporter(t *testing.T) {
+	dir := hosttest.Dir(t)
+	nothing := hosttest.Paths{Proc: dir + "/proc", Sys: dir + "/sys", Root: dir + "/root", Udev: dir + "/udev", Textfile: dir + "/textfile"}
+	for _, path := range []string{nothing.Proc, nothing.Sys, nothing.Root, nothing.Udev, nothing.Textfile} {
+		if err := os.Mkdir(path, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Without either file node_exporter succeeds, with neither sockets nor a network.
+	except := map[string]string{"nothing": "sockstat"}
+	optional := []string{"buddyinfo", "cgroups", "cpu_vulnerabilities", "interrupts", "ksmd", "meminfo_numa", "processes", "slabinfo", "softirqs", "zoneinfo"}
+	for name, test := range map[string]struct {
+		o     Options
+		flags []string
+	}{
+		"this host": {Defaults(), nil},
+		"nothing":   {optionsOver(nothing), nothing.Flags()},
+	} {
+		for _, part := range optional {
+			test.flags = append(test.flags, "--collector."+part)
+		}
+		theirs := parse(t, hosttest.NodeExporter(t, test.flags...)())["node_scrape_collector_success"]
+		for _, c := range hostCollectors(t, test.o) {
+			var parts []string
+			for _, p := range c.Parts() {
+				if p.Default || slices.Contains(optional, p.Name) {
+					parts = append(parts, p.Name)
+				}
+			}
+			if len(parts) == 0 {
+				continue
+			}
+			_, success := collectortest.Scrape(t, c, parts...)
+			for part, ok := range success {
+				want, known := theirs.Series[`node_scrape_collector_success{collector="`+part+`"}`]
+				if part != except[name] && (!known || bool01(ok) != want) {
+					t.Errorf("%s: success of %s is %v, node_exporter has %v", name, part, ok, want)
+				}
+			}
+		}
+	}
+}
+
+func optionsOver(paths hosttest.Paths) Options {
+	o := Defaults()
+	o.ProcFS, o.SysFS, o.RootFS, o.UdevData = paths.Proc, paths.Sys, paths.Root, paths.Udev
+	o.TextfileDirs = []string{paths.Textfile}
+	return o
 }
 
 // between returns what is wrong, by series or name of the family.

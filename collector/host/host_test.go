@@ -114,8 +114,8 @@ func TestMissingFiles(t *testing.T) {
 		"arp": false, "conntrack": false, "bonding": false, "tcpstat": false, "uname": true, "time": true,
 		"cpufreq": false, "entropy": false, "filefd": false, "interrupts": false, "kernel_hung": false, "mdadm": false,
 		"os": false, "pressure": false, "processes": false, "schedstat": false, "selinux": true, "softirqs": false,
-		"timex": true, "vmstat": false, "xfs": false,
-		"buddyinfo": false, "cgroups": false, "cpu_vulnerabilities": false, "ksmd": false, "meminfo_numa": false,
+		"timex": true, "vmstat": false, "xfs": true,
+		"buddyinfo": false, "cgroups": false, "cpu_vulnerabilities": true, "ksmd": false, "meminfo_numa": true,
 		"slabinfo": false, "zoneinfo": false,
 	}
 	if diff := cmp.Diff(want, success); diff != "" {

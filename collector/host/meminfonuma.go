@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -133,7 +134,9 @@ func numaStat(field string) *collector.Family {
 func (r *numaReader) find() error {
 	dir := r.s.sysPath("devices/system/node")
 	names, err := r.s.dir(dir)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
+		names = nil // a kernel without NUMA
+	} else if err != nil {
 		return err
 	}
 	r.files.reset()

@@ -3,6 +3,7 @@ package host
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"github.com/chronoops/chronoops/collector"
@@ -41,7 +42,7 @@ func openVulnerabilities(s *sources) (reader, error) {
 	return func(w *collector.Writer) error {
 		if known == nil || !s.recent(looked) {
 			names, err := s.dir(dir)
-			if err != nil {
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
 			var found [][]string

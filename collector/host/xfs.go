@@ -108,7 +108,9 @@ func openXFS(s *sources) (reader, error) {
 	root := s.sysPath("fs/xfs")
 	return func(w *collector.Writer) error {
 		devices, err := s.dir(root)
-		if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // as node_exporter, of which the others fail without a device
+		} else if err != nil {
 			return err
 		}
 		var errs []error
