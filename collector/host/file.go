@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"time"
 
@@ -136,7 +137,12 @@ func readFile(path string, buf []byte) ([]byte, error) {
 		return buf, &os.PathError{Op: "open", Path: path, Err: err}
 	}
 	defer unix.Close(fd)
-	for {
+	return readAll(fd, path, buf, math.MaxInt)
+}
+
+// readAll appends what can be read from fd to buf, and stops once there are more than so many bytes.
+func readAll(fd int, path string, buf []byte, most int) ([]byte, error) {
+	for len(buf) <= most {
 		buf = grow(buf)
 		n, err := unix.Read(fd, buf[len(buf):cap(buf)])
 		switch {
@@ -149,6 +155,7 @@ func readFile(path string, buf []byte) ([]byte, error) {
 			buf = buf[:len(buf)+n]
 		}
 	}
+	return buf, nil
 }
 
 // readAttribute returns what one read of a file yields, in buf, grown as needed. For an attribute of sysfs that is all.

@@ -38,25 +38,37 @@ func TestFilesystemGolden(t *testing.T) {
 	golden(t, "filesystem.prom", collectortest.Text(t, fixtureFilesystem(t)))
 }
 
+// stuckFilesystem has calls that hang until they are released.
+func stuckFilesystem(t *testing.T, o Options, hangs func(path string) bool) (f *Filesystem, release func()) {
+	t.Helper()
+	f, err := NewFilesystem(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	released := make(chan struct{})
+	f.statfs = func(path string, buf *unix.Statfs_t) error {
+		if hangs(path) {
+			<-released
+		}
+		return fakeStatfs(path, buf)
+	}
+	return f, func() {
+		close(released)
+		synctest.Wait()
+	}
+}
+
 func TestStuckMount(t *testing.T) {
 	o := fixture(t)
 	synctest.Test(t, func(t *testing.T) {
-		f, err := NewFilesystem(o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		release := make(chan struct{})
 		var mu sync.Mutex
 		asked := make(map[string]int)
-		f.statfs = func(path string, buf *unix.Statfs_t) error {
+		f, release := stuckFilesystem(t, o, func(path string) bool {
 			mu.Lock()
+			defer mu.Unlock()
 			asked[path]++
-			mu.Unlock()
-			if path == "/mnt/nfs" || path == "/run" {
-				<-release
-			}
-			return fakeStatfs(path, buf)
-		}
+			return path == "/mnt/nfs" || path == "/run"
+		})
 		const stuck = `node_filesystem_device_error{device="server:/export\\040two",device_error="mountpoint timeout",fstype="nfs4",mountpoint="/mnt/nfs"} 1`
 		for i, want := range []time.Duration{5 * time.Second, 0, 0} {
 			start := time.Now()
@@ -78,8 +90,7 @@ func TestStuckMount(t *testing.T) {
 			t.Errorf("asked %v", asked)
 		}
 		mu.Unlock()
-		close(release)
-		synctest.Wait()
+		release()
 		if text := collectortest.Text(t, f); strings.Contains(text, "timeout") || !strings.Contains(text, `size_bytes{device="server`) {
 			t.Errorf("after it answered:\n%s", text)
 		}
@@ -89,12 +100,7 @@ func TestStuckMount(t *testing.T) {
 func TestManyStuckMounts(t *testing.T) {
 	o := fixture(t)
 	synctest.Test(t, func(t *testing.T) {
-		f, err := NewFilesystem(o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		release := make(chan struct{})
-		f.statfs = func(string, *unix.Statfs_t) error { <-release; return nil }
+		f, release := stuckFilesystem(t, o, func(string) bool { return true })
 		points := make([]place, 400)
 		for i := range points {
 			points[i].point = strings.Repeat("/x", i+1)
@@ -114,8 +120,7 @@ func TestManyStuckMounts(t *testing.T) {
 				t.Errorf("%s answered", p)
 			}
 		}
-		close(release)
-		synctest.Wait()
+		release()
 	})
 }
 
@@ -124,18 +129,8 @@ func TestManyStuckMounts(t *testing.T) {
 func TestStuckMountIsReplaced(t *testing.T) {
 	o := fixture(t)
 	synctest.Test(t, func(t *testing.T) {
-		f, err := NewFilesystem(o)
-		if err != nil {
-			t.Fatal(err)
-		}
 		var alive atomic.Bool
-		release := make(chan struct{})
-		f.statfs = func(string, *unix.Statfs_t) error {
-			if !alive.Load() {
-				<-release
-			}
-			return nil
-		}
+		f, release := stuckFilesystem(t, o, func(string) bool { return !alive.Load() })
 		mounted := func(device, options string) string {
 			line := "30 1 " + device + " / /data rw - nfs4 server:/data " + options + "\n"
 			if err := os.WriteFile(f.tables[0].path, []byte(line), 0o644); err != nil {
@@ -153,8 +148,7 @@ func TestStuckMountIsReplaced(t *testing.T) {
 		if text := mounted("0:51", "rw"); strings.Contains(text, stuckError) || !strings.Contains(text, "node_filesystem_size_bytes") {
 			t.Errorf("not asked:\n%s", text)
 		}
-		close(release)
-		synctest.Wait()
+		release()
 	})
 }
 
@@ -162,17 +156,7 @@ func TestStuckMountIsReplaced(t *testing.T) {
 func TestStuckMountsAreBounded(t *testing.T) {
 	o := fixture(t)
 	synctest.Test(t, func(t *testing.T) {
-		f, err := NewFilesystem(o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		release := make(chan struct{})
-		f.statfs = func(path string, _ *unix.Statfs_t) error {
-			if strings.HasPrefix(path, "/dead") {
-				<-release
-			}
-			return nil
-		}
+		f, release := stuckFilesystem(t, o, func(path string) bool { return strings.HasPrefix(path, "/dead") })
 		for i := range 50 {
 			places := []place{{point: "/"}, {point: "/srv"}}
 			for j := range 40 { // too few for the time to run out
@@ -188,8 +172,7 @@ func TestStuckMountsAreBounded(t *testing.T) {
 		if n := f.stuck(); n < stuckAtMost || n > 2*stuckAtMost {
 			t.Errorf("%d calls hang", n)
 		}
-		close(release)
-		synctest.Wait()
+		release()
 		if n := f.stuck(); n > 0 {
 			t.Errorf("%d calls hang after all have answered", n)
 		}

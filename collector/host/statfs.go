@@ -37,7 +37,7 @@ type place struct{ point, major, minor string }
 
 // statCall is one call of statfs(2).
 type statCall struct {
-	done chan struct{}
+	done awaited
 	stat unix.Statfs_t // valid once done is closed
 	err  error
 }
@@ -94,28 +94,13 @@ func (a *asker) ask(ctx context.Context, places []place) map[string]*statCall {
 			continue
 		}
 		answers[p.point] = nil
-		if calls[i] != nil && calls[i].wait(ctx) {
+		if calls[i] != nil && calls[i].done.before(ctx) {
 			answers[p.point], a.answered[p] = calls[i], true
 		} else if calls[i] != nil {
 			a.log.Warn("Mount point does not answer; it is not asked again until it does", "mountpoint", p.point)
 		}
 	}
 	return answers
-}
-
-// wait reports whether the call came back before ctx ended.
-func (c *statCall) wait(ctx context.Context) bool {
-	select {
-	case <-c.done:
-		return true
-	default:
-	}
-	select {
-	case <-c.done:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // stuck is how many calls are under way.
@@ -136,7 +121,7 @@ func (a *asker) begin(p place, refuse bool) (*statCall, bool) {
 	if refuse {
 		return nil, false
 	}
-	call := &statCall{done: make(chan struct{})}
+	call := &statCall{done: make(awaited)}
 	a.calls[p] = call
 	go func() {
 		call.err = a.statfs(filepath.Join(a.root, p.point), &call.stat)

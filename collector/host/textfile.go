@@ -88,7 +88,7 @@ func (t *Textfile) ask(ctx context.Context) []textAnswer {
 		answers[i].source, readings[i] = source, source.begin()
 	}
 	for i, r := range readings {
-		if r != nil && r.wait(ctx) {
+		if r != nil && r.done.before(ctx) {
 			answers[i].reading = r
 		}
 	}

@@ -1,7 +1,6 @@
 package host
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -28,7 +27,7 @@ type textSource struct {
 
 // textReading is what one look at a source has found, once done is closed.
 type textReading struct {
-	done   chan struct{}
+	done   awaited
 	files  []textfile       // in order
 	failed map[string]error // of folders, by path
 }
@@ -52,28 +51,13 @@ func (s *textSource) begin() *textReading {
 			return nil
 		}
 	}
-	r := &textReading{done: make(chan struct{}), failed: make(map[string]error)}
+	r := &textReading{done: make(awaited), failed: make(map[string]error)}
 	s.under = r
 	go func() {
 		defer close(r.done)
 		s.read(r)
 	}()
 	return r
-}
-
-// wait reports whether the reading came to its end before ctx did.
-func (r *textReading) wait(ctx context.Context) bool {
-	select {
-	case <-r.done:
-		return true
-	default:
-	}
-	select {
-	case <-r.done:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 func (s *textSource) read(r *textReading) {
@@ -156,22 +140,11 @@ func readRegular(path string, stat *unix.Stat_t) ([]byte, error) {
 	if err := checkRegular(path, stat); err != nil {
 		return nil, err
 	}
-	buf := make([]byte, 0, stat.Size+512)
-	for {
-		buf = grow(buf)
-		n, err := unix.Read(fd, buf[len(buf):cap(buf)])
-		switch {
-		case err == unix.EINTR:
-		case err != nil:
-			return nil, &os.PathError{Op: "read", Path: path, Err: err}
-		case n == 0:
-			return buf, nil
-		default:
-			if buf = buf[:len(buf)+n]; len(buf) > maxTextfile {
-				return nil, errTooLarge(path)
-			}
-		}
+	buf, err := readAll(fd, path, make([]byte, 0, stat.Size+512), maxTextfile)
+	if err == nil && len(buf) > maxTextfile {
+		err = errTooLarge(path)
 	}
+	return buf, err
 }
 
 func checkRegular(path string, stat *unix.Stat_t) error {

@@ -22,7 +22,7 @@ func TestTextfileIsParsedOnce(t *testing.T) {
 	parsed := func() *textFamily {
 		t.Helper()
 		r := source.begin()
-		if r == nil || !r.wait(t.Context()) || len(r.files) != 1 || r.files[0].err != nil {
+		if r == nil || !r.done.before(t.Context()) || len(r.files) != 1 || r.files[0].err != nil {
 			t.Fatalf("%+v", r)
 		}
 		return r.files[0].families[0]
@@ -63,7 +63,7 @@ func TestTextfileIsParsedOnce(t *testing.T) {
 	if err := os.Remove(filepath.Join(x.dir, "a.prom")); err != nil {
 		t.Fatal(err)
 	}
-	if r := source.begin(); !r.wait(t.Context()) || len(r.files) > 0 || len(source.known) > 0 {
+	if r := source.begin(); !r.done.before(t.Context()) || len(r.files) > 0 || len(source.known) > 0 {
 		t.Errorf("a removed file is still known: %v", source.known)
 	}
 }
