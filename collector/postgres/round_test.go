@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -163,17 +164,21 @@ func TestDatabases(t *testing.T) {
 func TestManyDatabases(t *testing.T) {
 	p := start(t, stack.PostgresOptions{})
 	admin := connect(t, p.URL)
-	const n = 40
-	for i := range n {
-		exec(t, admin, fmt.Sprintf("CREATE DATABASE db%02d", i))
+	names, err := p.CreateDatabases(t.Context(), 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := slices.Max(names)
+	if err := p.CreateTables(t.Context(), last, 2000); err != nil {
+		t.Fatal(err)
 	}
 	cfg := target(p.URL)
-	cfg.Databases.Include = []string{"db*"}
+	cfg.Databases.Include = names
 	s := scrape(t, collect(t, postgres.Options{Config: cfg}))
 	most := 0
 	until(t, s, "the last database", func(o collectortest.Outcome) bool {
 		most = max(most, sessions(t, admin))
-		return o.Sample(fmt.Sprintf(`chronoops_postgres_unused_indexes{datname="db%02d"}`, n-1)) != ""
+		return o.Sample(fmt.Sprintf(`chronoops_postgres_unused_indexes{datname=%q}`, last)) != ""
 	})
 	if most > 2 {
 		t.Errorf("%d sessions of ours at a time", most)
