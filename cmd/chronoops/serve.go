@@ -260,12 +260,12 @@ func (s *server) run(ctx context.Context) error {
 	for _, l := range listeners {
 		go func() { failed <- l.serve() }()
 	}
+	hup := make(chan os.Signal, 1) // before anybody is told that it is ready, or the signal could come too early
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
 	s.log.Info("Ready", "metrics", addresses(s.sockets, s.f.web), "receiver", s.receiverAddresses(), "receiver_up", s.receiver.Load() != nil)
 	s.welcome(s.out)
 	notifySystemd(s.log, "READY=1")
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
 	alive, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	go s.keepWatchdog(alive) // beside the loop: a reload may take its time, and so may a graceful stop
